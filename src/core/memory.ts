@@ -1,0 +1,32 @@
+// How the engine reaches the bytes of a memory region: this process's memory here, another process's under `infinitive run`.
+
+/** The bytes behind a memory region. Offsets and lengths were checked against the region by the core before a call. */
+export interface Memory {
+  readonly byteLength: number;
+  /** Copies `length` bytes at `offset` to `dst` at `at`. False when the memory is gone (unmapped, its process dead). */
+  read(offset: number, dst: Buffer, at: number, length: number): boolean;
+  /** Copies `length` bytes of `src` at `at` to `offset`. False when the memory is gone or may not be written. */
+  write(offset: number, src: Buffer, at: number, length: number): boolean;
+}
+
+/** Memory of this process: any ArrayBuffer, SharedArrayBuffer or view of one. */
+export class LocalMemory implements Memory {
+  readonly byteLength: number;
+  private readonly bytes: Buffer;
+
+  constructor(source: ArrayBufferLike | ArrayBufferView) {
+    this.bytes = ArrayBuffer.isView(source)
+      ? Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+      : Buffer.from(source);
+    this.byteLength = this.bytes.length;
+  }
+
+  // Buffer.copy clamps silently: a detached or shrunk ArrayBuffer has length 0, so a short copy means the memory is gone.
+  read(offset: number, dst: Buffer, at: number, length: number): boolean {
+    return this.bytes.copy(dst, at, offset, offset + length) === length;
+  }
+
+  write(offset: number, src: Buffer, at: number, length: number): boolean {
+    return src.copy(this.bytes, offset, at, at + length) === length;
+  }
+}

@@ -52,6 +52,8 @@ export interface Arrival {
   readonly tos: number;
   /** A guess at the IPv4 identification (a socket does not show it): the segment's index in what came together. */
   readonly idGuess: number;
+  /** True when it came by a link that cannot damage it ({@link Link.needsChecksum} false): its checksum may not be filled in. */
+  readonly trusted: boolean;
 }
 
 export type Receive = (arrival: Arrival) => void;
@@ -107,7 +109,12 @@ export interface Link {
 
   /** File descriptors that become readable when datagrams arrive; empty where the link has none and calls `onArrival`. */
   readonly fds: readonly number[];
-  /** Called by links without descriptors when something has arrived and `poll` should be called. */
+  /**
+   * Called by links without descriptors when something has arrived and `poll` should be called. The call may come from inside
+   * `flush`, so it should only note the fact.
+   */
   onArrival: (() => void) | null;
+  /** Where a link holds datagrams back: when (on the clock it was given) `poll` or `flush` should be called; else Infinity. */
+  nextDue?(): number;
   close(): void;
 }

@@ -1,0 +1,19 @@
+import type { Arrival } from './link.ts';
+
+const NONE = Buffer.alloc(0);
+
+/** The arrival object that a link fills again and again. All links use this class, so that receivers see one shape. */
+export class ArrivalRecord implements Arrival {
+  buf: Buffer = NONE;
+  off = 0;
+  len = 0;
+  family: 4 | 6 = 4;
+  src: Uint8Array = NONE;
+  sport = 0;
+  local = 0;
+  group: Uint8Array | null = null;
+  dport = 0;
+  tos = -1;
+  idGuess = 0;
+  trusted = false;
+}

@@ -1,0 +1,77 @@
+// The C library's functions, as numbers in and numbers out: pointers are addresses (see addressOf), errors are -1 and errno().
+// Hot paths call these; cold ones wrap them in check().
+import { SysError } from './errors.ts';
+import { ffi, requireLinux } from './ffi.ts';
+
+/** A file descriptor, an address, a count: everything is a number. */
+export interface Libc {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, addr: number, len: number): number;
+  connect(fd: number, addr: number, len: number): number;
+  getsockname(fd: number, addr: number, lenPtr: number): number;
+  setsockopt(fd: number, level: number, name: number, value: number, len: number): number;
+  getsockopt(fd: number, level: number, name: number, value: number, lenPtr: number): number;
+  sendmsg(fd: number, msg: number, flags: number): number;
+  sendmmsg(fd: number, msgs: number, count: number, flags: number): number;
+  recvmsg(fd: number, msg: number, flags: number): number;
+  recvmmsg(fd: number, msgs: number, count: number, flags: number, timeout: number): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epfd: number, op: number, fd: number, event: number): number;
+  epoll_wait(epfd: number, events: number, max: number, timeoutMs: number): number;
+  eventfd(initial: number, flags: number): number;
+  read(fd: number, buf: number, len: number): number;
+  write(fd: number, buf: number, len: number): number;
+  ioctl(fd: number, request: number, arg: number): number;
+  close(fd: number): number;
+}
+
+// Variadic ioctl is declared with a fixed third argument: on the ABIs of requireLinux() both pass alike.
+const PROTOTYPES = [
+  'int socket(int, int, int)',
+  'int bind(int, uintptr_t, unsigned int)',
+  'int connect(int, uintptr_t, unsigned int)',
+  'int getsockname(int, uintptr_t, uintptr_t)',
+  'int setsockopt(int, int, int, uintptr_t, unsigned int)',
+  'int getsockopt(int, int, int, uintptr_t, uintptr_t)',
+  // ssize_t as int: the largest result is a datagram's length, and koffi returns an int faster.
+  'int sendmsg(int, uintptr_t, int)',
+  'int sendmmsg(int, uintptr_t, unsigned int, int)',
+  'int recvmsg(int, uintptr_t, int)',
+  'int recvmmsg(int, uintptr_t, unsigned int, int, uintptr_t)',
+  'int epoll_create1(int)',
+  'int epoll_ctl(int, int, int, uintptr_t)',
+  'int epoll_wait(int, uintptr_t, int, int)',
+  'int eventfd(unsigned int, int)',
+  'int read(int, uintptr_t, uint32_t)',
+  'int write(int, uintptr_t, uint32_t)',
+  'int ioctl(int, unsigned long, uintptr_t)',
+  'int close(int)',
+];
+
+let loaded: Libc | null = null;
+
+/** The C library of this process, loaded on first use; throws where there is no Linux. */
+export function libc(): Libc {
+  if (loaded !== null) return loaded;
+  requireLinux('this');
+  // null: what the process itself is linked with, so glibc and musl alike.
+  const library = ffi().load(null);
+  const functions: Record<string, unknown> = {};
+  for (const prototype of PROTOTYPES) {
+    const name = /(\w+)\(/.exec(prototype)![1];
+    functions[name] = library.func(prototype);
+  }
+  loaded = functions as unknown as Libc;
+  return loaded;
+}
+
+/** The error number of the call that failed last in this thread. */
+export function errno(): number {
+  return ffi().errno();
+}
+
+/** Passes a result through, or throws the error of the call that just returned -1. */
+export function check(result: number, syscall: string): number {
+  if (result === -1) throw new SysError(errno(), syscall);
+  return result;
+}

@@ -1,4 +1,4 @@
-import { formatAddress } from './address.ts';
+import { addressText } from '../os/addresses.ts';
 import type { Flow, FlowOptions, Link, LinkStats } from './link.ts';
 
 /** Bytes of the IP and UDP headers of a family: what an IP packet has besides the datagram. */
@@ -20,7 +20,7 @@ export class FlowRecord implements Flow {
     const own = link.addresses[options.local];
     if (own === undefined) throw new RangeError(`the link has no address with index ${options.local}`);
     if (own.bytes.length !== options.dst.length) {
-      throw new TypeError(`no way from ${own.text} to ${formatAddress(options.dst)}: one is IPv4, the other IPv6`);
+      throw new TypeError(`no way from ${own.text} to ${addressText(options.dst)}: one is IPv4, the other IPv6`);
     }
     this.link = link;
     this.family = own.family;

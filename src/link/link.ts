@@ -83,7 +83,10 @@ export interface Link {
   readonly netdev: string;
   /** False when what is sent cannot be damaged on the way (loopback inside one device): checksums may be left out. */
   readonly needsChecksum: boolean;
-  /** Bytes in flight to one destination that its receiver's buffer is sure to hold. */
+  /**
+   * Bytes in flight to one destination that its receiver's buffer is sure to hold, where a datagram counts its length and 512
+   * more: receivers account for memory, not for bytes.
+   */
   readonly window: number;
   readonly stats: LinkStats;
 

@@ -15,7 +15,7 @@ const PSN = 9;
 
 /** Solicited Event. */
 export const BTH_SE = 0x80;
-/** MigReq: the path migration state is "migrated". rxe and most NICs set it. */
+/** MigReq: the path migration state is "migrated". rxe sends 0, most NICs 1; both are to be accepted. */
 export const BTH_MIG = 0x40;
 export const BTH_PAD_SHIFT = 4;
 export const BTH_PAD_MASK = 0x30;

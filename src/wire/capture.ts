@@ -1,7 +1,5 @@
-// Capture files of either format, whole in memory: what is in them, and which reader to use.
-import { WireError } from './error.ts';
-import { isPcap, readPcap } from './pcap.ts';
-import { isPcapng, readPcapng } from './pcapng.ts';
+// Capture files of either format: what is in them, and what writes them.
+import type { WireError } from './error.ts';
 
 export interface CaptureInterface {
   linkType: number;
@@ -48,13 +46,4 @@ export interface CaptureWriter {
 
 export function emptyCapture(format: Capture['format']): Capture {
   return { format, interfaces: [], packets: [], hardware: '', os: '', application: '', comment: '', error: null };
-}
-
-/** Reads a pcap or pcapng file. Never throws, and allocates no more than the file's size calls for. */
-export function readCapture(file: Uint8Array): Capture {
-  if (isPcapng(file)) return readPcapng(file);
-  if (isPcap(file)) return readPcap(file);
-  const capture = emptyCapture('pcap');
-  capture.error = new WireError('unsupported', 0, 'neither a pcap nor a pcapng file');
-  return capture;
 }

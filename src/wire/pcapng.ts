@@ -24,11 +24,15 @@ interface Interface extends CaptureInterface {
   offsetSeconds: bigint;
 }
 
-/** Where the reader is: the byte order and the interfaces are those of the current section. */
-interface Section {
+/** Where the reader is. The byte order and the interfaces are those of the current section. */
+interface Reader {
+  readonly capture: Capture;
+  readonly file: Uint8Array;
+  readonly view: DataView;
   little: boolean;
-  firstInterface: number;
   interfaces: Interface[];
+  /** Index of the section's first interface among all of the file's. */
+  firstInterface: number;
 }
 
 const text = new TextDecoder();
@@ -40,14 +44,14 @@ export function isPcapng(file: Uint8Array): boolean {
 /** Reads a whole pcapng file. Never throws: trouble is in `error`, behind the packets that were good. */
 export function readPcapng(file: Uint8Array): Capture {
   const capture = emptyCapture('pcapng');
-  const v = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const section: Section = { little: true, firstInterface: 0, interfaces: [] };
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const r: Reader = { capture, file, view, little: true, interfaces: [], firstInterface: 0 };
   if (!isPcapng(file)) capture.error = new WireError('unsupported', 0, 'not a pcapng file');
   for (let at = 0; at < file.length && capture.error === null; ) {
-    const length = blockLength(v, at, section);
+    const length = blockLength(r, at);
     if (length instanceof WireError) capture.error = length;
     else {
-      capture.error = readBlock(capture, section, file, v, at, at + length - 4);
+      capture.error = readBlock(r, at, at + length - 4);
       at += length;
     }
   }
@@ -55,40 +59,35 @@ export function readPcapng(file: Uint8Array): Capture {
 }
 
 /** The checked length of the block at `at`; a section header sets the byte order first. */
-function blockLength(v: DataView, at: number, section: Section): number | WireError {
-  const short = checkRoom(at, v.byteLength, 12, 'pcapng block');
+function blockLength(r: Reader, at: number): number | WireError {
+  const { view } = r;
+  const short = checkRoom(at, view.byteLength, 12, 'pcapng block');
   if (short) return short;
-  if (v.getUint32(at, true) === BLOCK_SHB) {
-    if (v.getUint32(at + 8, true) === BYTE_ORDER_MAGIC) section.little = true;
-    else if (v.getUint32(at + 8, false) === BYTE_ORDER_MAGIC) section.little = false;
+  if (view.getUint32(at, true) === BLOCK_SHB) {
+    if (view.getUint32(at + 8, true) === BYTE_ORDER_MAGIC) r.little = true;
+    else if (view.getUint32(at + 8, false) === BYTE_ORDER_MAGIC) r.little = false;
     else return new WireError('bad-value', at + 8, 'pcapng byte-order magic');
   }
-  const length = v.getUint32(at + 4, section.little);
+  const length = view.getUint32(at + 4, r.little);
   if (length < 12 || length % 4 !== 0) return new WireError('bad-length', at + 4, `pcapng block length ${length}`);
-  const cut = checkRoom(at, v.byteLength, length, 'pcapng block');
+  const cut = checkRoom(at, view.byteLength, length, 'pcapng block');
   if (cut) return cut;
-  const trailer = v.getUint32(at + length - 4, section.little);
+  const trailer = view.getUint32(at + length - 4, r.little);
   if (trailer === length) return length;
   return new WireError('bad-length', at + length - 4, `pcapng block length ${length} is repeated as ${trailer}`);
 }
 
-function readBlock(
-  capture: Capture,
-  section: Section,
-  file: Uint8Array,
-  v: DataView,
-  at: number,
-  end: number,
-): WireError | null {
-  switch (v.getUint32(at, section.little)) {
+/** Reads the block from `at` to `end`, where its second length stands. */
+function readBlock(r: Reader, at: number, end: number): WireError | null {
+  switch (r.view.getUint32(at, r.little)) {
     case BLOCK_SHB:
-      return readSectionHeader(capture, section, file, v, at, end);
+      return readSectionHeader(r, at, end);
     case BLOCK_IDB:
-      return readInterface(capture, section, file, v, at, end);
+      return readInterface(r, at, end);
     case BLOCK_EPB:
-      return readEnhancedPacket(capture, section, file, v, at, end);
+      return readEnhancedPacket(r, at, end);
     case BLOCK_SPB:
-      return readSimplePacket(capture, section, file, v, at, end);
+      return readSimplePacket(r, at, end);
     default:
       return null;
   }
@@ -97,72 +96,67 @@ function readBlock(
 type OnOption = (code: number, off: number, length: number) => void;
 
 /** Calls `each` for the options from `at` to `end`. */
-function readOptions(v: DataView, at: number, end: number, little: boolean, each: OnOption): WireError | null {
+function readOptions(r: Reader, at: number, end: number, each: OnOption): WireError | null {
   for (let o = at; o < end; ) {
     const short = checkRoom(o, end, 4, 'pcapng option');
     if (short) return short;
-    const code = v.getUint16(o, little);
-    const length = v.getUint16(o + 2, little);
+    const code = r.view.getUint16(o, r.little);
+    const length = r.view.getUint16(o + 2, r.little);
     if (code === OPT_END) return null;
     const cut = checkRoom(o + 4, end, length, 'pcapng option');
     if (cut) return cut;
     each(code, o + 4, length);
-    o += 4 + ((length + 3) & ~3);
+    o += 4 + align4(length);
   }
   return null;
+}
+
+/** Bitwise arithmetic would fail from 2 GiB on. */
+function align4(length: number): number {
+  return Math.ceil(length / 4) * 4;
+}
+
+function valueText(r: Reader, off: number, length: number): string {
+  return text.decode(r.file.subarray(off, off + length));
 }
 
 function join(a: string, b: string): string {
   return a === '' ? b : `${a}\n${b}`;
 }
 
-function readSectionHeader(
-  capture: Capture,
-  section: Section,
-  file: Uint8Array,
-  v: DataView,
-  at: number,
-  end: number,
-): WireError | null {
+function readSectionHeader(r: Reader, at: number, end: number): WireError | null {
   const short = checkRoom(at, end, 24, 'section header block');
   if (short) return short;
-  const major = v.getUint16(at + 12, section.little);
+  const major = r.view.getUint16(at + 12, r.little);
   if (major !== 1) return new WireError('unsupported', at + 12, `pcapng version ${major}`);
-  section.firstInterface = capture.interfaces.length;
-  section.interfaces = [];
-  return readOptions(v, at + 24, end, section.little, (code, off, length) => {
-    const value = text.decode(file.subarray(off, off + length));
-    if (code === OPT_COMMENT) capture.comment = join(capture.comment, value);
-    else if (code === OPT_SHB_HARDWARE) capture.hardware = value;
-    else if (code === OPT_SHB_OS) capture.os = value;
-    else if (code === OPT_SHB_USERAPPL) capture.application = value;
+  r.firstInterface = r.capture.interfaces.length;
+  r.interfaces = [];
+  return readOptions(r, at + 24, end, (code, off, length) => {
+    const value = valueText(r, off, length);
+    if (code === OPT_COMMENT) r.capture.comment = join(r.capture.comment, value);
+    else if (code === OPT_SHB_HARDWARE) r.capture.hardware = value;
+    else if (code === OPT_SHB_OS) r.capture.os = value;
+    else if (code === OPT_SHB_USERAPPL) r.capture.application = value;
   });
 }
 
-function readInterface(
-  capture: Capture,
-  section: Section,
-  file: Uint8Array,
-  v: DataView,
-  at: number,
-  end: number,
-): WireError | null {
+function readInterface(r: Reader, at: number, end: number): WireError | null {
   const short = checkRoom(at, end, 16, 'interface description block');
   if (short) return short;
   const entry: Interface = {
-    linkType: v.getUint16(at + 8, section.little),
-    snapLength: v.getUint32(at + 12, section.little),
+    linkType: r.view.getUint16(at + 8, r.little),
+    snapLength: r.view.getUint32(at + 12, r.little),
     name: '',
     unitsPerSecond: 1_000_000n,
     offsetSeconds: 0n,
   };
-  const error = readOptions(v, at + 16, end, section.little, (code, off, length) => {
-    if (code === OPT_IF_NAME) entry.name = text.decode(file.subarray(off, off + length));
-    else if (code === OPT_IF_TSRESOL && length >= 1) entry.unitsPerSecond = resolution(file[off]);
-    else if (code === OPT_IF_TSOFFSET && length >= 8) entry.offsetSeconds = v.getBigInt64(off, section.little);
+  const error = readOptions(r, at + 16, end, (code, off, length) => {
+    if (code === OPT_IF_NAME) entry.name = valueText(r, off, length);
+    else if (code === OPT_IF_TSRESOL && length >= 1) entry.unitsPerSecond = resolution(r.file[off]);
+    else if (code === OPT_IF_TSOFFSET && length >= 8) entry.offsetSeconds = r.view.getBigInt64(off, r.little);
   });
-  section.interfaces.push(entry);
-  capture.interfaces.push({ linkType: entry.linkType, snapLength: entry.snapLength, name: entry.name });
+  r.interfaces.push(entry);
+  r.capture.interfaces.push({ linkType: entry.linkType, snapLength: entry.snapLength, name: entry.name });
   return error;
 }
 
@@ -171,62 +165,48 @@ function resolution(value: number): bigint {
   return (value & 0x80 ? 2n : 10n) ** BigInt(value & 0x7f);
 }
 
-function readEnhancedPacket(
-  capture: Capture,
-  section: Section,
-  file: Uint8Array,
-  v: DataView,
-  at: number,
-  end: number,
-): WireError | null {
-  const { little } = section;
+function readEnhancedPacket(r: Reader, at: number, end: number): WireError | null {
+  const { view, little } = r;
   const short = checkRoom(at, end, 28, 'enhanced packet block');
   if (short) return short;
-  const id = v.getUint32(at + 8, little);
-  const entry = section.interfaces[id];
+  const id = view.getUint32(at + 8, little);
+  const entry = r.interfaces[id];
   if (entry === undefined) return new WireError('bad-value', at + 8, `pcapng interface ${id} is not described`);
-  const captured = v.getUint32(at + 20, little);
+  const captured = view.getUint32(at + 20, little);
   const start = at + 28;
   const cut = checkRoom(start, end, captured, 'captured packet');
   if (cut) return cut;
-  const units = (BigInt(v.getUint32(at + 12, little)) << 32n) | BigInt(v.getUint32(at + 16, little));
+  const units = (BigInt(view.getUint32(at + 12, little)) << 32n) | BigInt(view.getUint32(at + 16, little));
   let comment = '';
-  const error = readOptions(v, start + ((captured + 3) & ~3), end, little, (code, off, length) => {
-    if (code === OPT_COMMENT) comment = join(comment, text.decode(file.subarray(off, off + length)));
+  const error = readOptions(r, start + align4(captured), end, (code, off, length) => {
+    if (code === OPT_COMMENT) comment = join(comment, valueText(r, off, length));
   });
-  capture.packets.push({
+  r.capture.packets.push({
     timestampNs: entry.offsetSeconds * 1_000_000_000n + (units * 1_000_000_000n) / entry.unitsPerSecond,
-    interfaceId: section.firstInterface + id,
+    interfaceId: r.firstInterface + id,
     linkType: entry.linkType,
-    data: file.subarray(start, start + captured),
-    originalLength: v.getUint32(at + 24, little),
+    data: r.file.subarray(start, start + captured),
+    originalLength: view.getUint32(at + 24, little),
     comment,
   });
   return error;
 }
 
-function readSimplePacket(
-  capture: Capture,
-  section: Section,
-  file: Uint8Array,
-  v: DataView,
-  at: number,
-  end: number,
-): WireError | null {
+function readSimplePacket(r: Reader, at: number, end: number): WireError | null {
   const short = checkRoom(at, end, 12, 'simple packet block');
   if (short) return short;
-  const entry = section.interfaces[0];
+  const entry = r.interfaces[0];
   if (entry === undefined) return new WireError('bad-value', at, 'pcapng interface 0 is not described');
-  const originalLength = v.getUint32(at + 8, section.little);
+  const originalLength = r.view.getUint32(at + 8, r.little);
   const limit = entry.snapLength === 0 ? originalLength : Math.min(entry.snapLength, originalLength);
   const start = at + 12;
   const cut = checkRoom(start, end, limit, 'captured packet');
   if (cut) return cut;
-  capture.packets.push({
+  r.capture.packets.push({
     timestampNs: 0n,
-    interfaceId: section.firstInterface,
+    interfaceId: r.firstInterface,
     linkType: entry.linkType,
-    data: file.subarray(start, start + limit),
+    data: r.file.subarray(start, start + limit),
     originalLength,
     comment: '',
   });

@@ -16,4 +16,20 @@ export class ArrivalRecord implements Arrival {
   tos = -1;
   idGuess = 0;
   trusted = false;
+
+  /** Becomes like `other`, sharing its bytes. */
+  assign(other: Arrival): void {
+    this.buf = other.buf;
+    this.off = other.off;
+    this.len = other.len;
+    this.family = other.family;
+    this.src = other.src;
+    this.sport = other.sport;
+    this.local = other.local;
+    this.group = other.group;
+    this.dport = other.dport;
+    this.tos = other.tos;
+    this.idGuess = other.idGuess;
+    this.trusted = other.trusted;
+  }
 }

@@ -1,0 +1,328 @@
+// The completer: what acknowledgements and responses mean for the send queue (IBTA 9.7.5, 9.7.7).
+import { QpState, SendFlags, WcStatus } from '../core/constants.ts';
+import {
+  AETH_ACK,
+  AETH_RNR_NAK,
+  AETH_TYPE_MASK,
+  AETH_VALUE_MASK,
+  aethSyndrome,
+  NAK_INV_RD_REQ,
+  NAK_INV_REQ,
+  NAK_PSN_SEQ,
+  NAK_REM_ACC,
+  NAK_REM_OP,
+  rnrTimerUs,
+} from '../wire/aeth.ts';
+import { atomicAckEthOrigHi, atomicAckEthOrigLo } from '../wire/atomicacketh.ts';
+import {
+  OPF_AETH,
+  OPF_ATOMIC_ACK,
+  OPF_READ_RESP,
+  opcodeAethOff,
+  opcodeAtomicAckEthOff,
+  opcodeFlags,
+} from '../wire/opcodes.ts';
+import { scatterResponse } from './data.ts';
+import type { Engine } from './engine.ts';
+import { psnAdd, psnDiff } from './psn.ts';
+import { Slot, SlotState, type SoftQp } from './qp.ts';
+import { isAtomic, isRead, slotBase, slotFlags, slotOp, slotState, slotStatus, wcOpcode } from './send-slot.ts';
+import { PACKET_OVERHEAD } from './window.ts';
+import { SQ } from './wqe.ts';
+
+/** rnr_retry 7: try for ever (C9-…; `IBV_QP_RNR_RETRY`). */
+const FOREVER = 7;
+
+export class Completer {
+  private readonly engine: Engine;
+  private readonly scratch = Buffer.from(new ArrayBuffer(8));
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** A response packet (acknowledge, READ response, ATOMIC acknowledge) whose payload is `length` bytes at `payload`. */
+  receive(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number, payload: number, length: number): void {
+    const state = qp.attr.state;
+    if (state !== QpState.RTS && state !== QpState.SQD) return;
+    // Not of anything outstanding: a duplicate, or a ghost of an earlier connection (C9-110).
+    if (psnDiff(psn, qp.una) < 0 || psnDiff(psn, qp.sndMax) >= 0) return;
+    const flags = opcodeFlags[opcode];
+    let syndrome = AETH_ACK;
+    if (flags & OPF_AETH) {
+      syndrome = aethSyndrome(buf, off + opcodeAethOff[opcode]);
+      if ((syndrome & AETH_TYPE_MASK) !== AETH_ACK) {
+        this.nak(qp, syndrome, psn);
+        return;
+      }
+    }
+    if (flags & OPF_READ_RESP) this.readResponse(qp, buf, psn, payload, length);
+    else if (flags & OPF_ATOMIC_ACK) this.atomicResponse(qp, buf, off + opcodeAtomicAckEthOff[opcode], psn);
+    else this.acknowledge(qp, psnAdd(psn, 1));
+  }
+
+  /** All before `psn` has been received; false when a READ or ATOMIC among it has had no response: that was lost. */
+  private acknowledge(qp: SoftQp, psn: number): boolean {
+    const ring = qp.sq;
+    const slots = qp.slots;
+    let una = qp.una;
+    let released = 0;
+    let whole = true;
+    for (let index = ring.consumer; index !== qp.sqFresh && psnDiff(psn, una) > 0; index = ring.next(index)) {
+      if (slotState(qp, index) !== SlotState.STARTED) continue;
+      const s = slotBase(index);
+      const first = slots[s + Slot.FIRST];
+      const after = psnAdd(slots[s + Slot.LAST], 1);
+      if (psnDiff(after, una) <= 0) continue;
+      if (psnDiff(first, psn) >= 0) break;
+      const op = slotOp(qp, index);
+      if (isRead(op) || isAtomic(op)) {
+        // IBTA 9.7.5.1.2: an acknowledgement of a later request is an implied NAK of a READ without its response.
+        whole = false;
+        break;
+      }
+      const from = psnDiff(una, first) > 0 ? una : first;
+      const to = psnDiff(psn, after) < 0 ? psn : after;
+      const length = slots[s + Slot.LENGTH];
+      const bytes = Math.min(length, psnDiff(to, first) * qp.mtu) - Math.min(length, psnDiff(from, first) * qp.mtu);
+      released += bytes + psnDiff(to, from) * PACKET_OVERHEAD;
+      una = to;
+    }
+    if (released > 0) {
+      released = Math.min(released, qp.inflight);
+      qp.inflight -= released;
+      this.engine.wake(qp.path!.window.release(released));
+    }
+    this.progress(qp, una);
+    if (!whole) this.lost(qp);
+    return whole;
+  }
+
+  /** The oldest unacknowledged PSN is now `una`. */
+  private progress(qp: SoftQp, una: number): void {
+    if (una === qp.una) return;
+    const engine = this.engine;
+    qp.una = una;
+    qp.goneBack = false;
+    qp.retryLeft = qp.attr.retryCnt;
+    qp.rnrLeft = qp.attr.rnrRetry;
+    if (psnDiff(una, qp.nextPsn) > 0) engine.requester.seek(qp, una);
+    if (una === qp.sndMax) engine.stopAckTimer(qp);
+    else engine.armAckTimer(qp);
+    this.retire(qp);
+    engine.activate(qp);
+  }
+
+  /** Something sent from `una` on did not arrive, or its response did not: once for each loss, send it again. */
+  private lost(qp: SoftQp): void {
+    if (qp.goneBack) return;
+    this.retry(qp);
+  }
+
+  private retry(qp: SoftQp): void {
+    const engine = this.engine;
+    if (qp.retryLeft === 0) {
+      engine.counters.retry_exceeded_err++;
+      this.failOldest(qp, WcStatus.RETRY_EXC_ERR);
+      return;
+    }
+    qp.retryLeft--;
+    engine.counters.completer_retry_err++;
+    engine.requester.goBack(qp, qp.una);
+    engine.armAckTimer(qp);
+  }
+
+  /** The local ACK timer ran out (C9-141 ff.). */
+  timeout(qp: SoftQp): void {
+    if (qp.una === qp.sndMax) return;
+    this.engine.counters.timeouts++;
+    this.retry(qp);
+  }
+
+  private nak(qp: SoftQp, syndrome: number, psn: number): void {
+    const engine = this.engine;
+    // C9-…: a NAK acknowledges what comes before its PSN.
+    if (!this.acknowledge(qp, psn)) return;
+    if ((syndrome & AETH_TYPE_MASK) === AETH_RNR_NAK) {
+      engine.counters.rcvd_rnr_err++;
+      if (qp.rnrLeft === 0) {
+        engine.counters.retry_rnr_exceeded_err++;
+        this.failOldest(qp, WcStatus.RNR_RETRY_EXC_ERR);
+        return;
+      }
+      if (qp.rnrLeft !== FOREVER) qp.rnrLeft--;
+      engine.requester.goBack(qp, qp.una);
+      engine.stopAckTimer(qp);
+      qp.rnrUntil = engine.now + rnrTimerUs[syndrome & AETH_VALUE_MASK];
+      engine.setDeadline(qp);
+      return;
+    }
+    switch (syndrome) {
+      case NAK_PSN_SEQ:
+        engine.counters.rcvd_seq_err++;
+        this.retry(qp);
+        break;
+      case NAK_INV_REQ:
+        this.failOldest(qp, WcStatus.REM_INV_REQ_ERR);
+        break;
+      case NAK_REM_ACC:
+        this.failOldest(qp, WcStatus.REM_ACCESS_ERR);
+        break;
+      case NAK_REM_OP:
+        this.failOldest(qp, WcStatus.REM_OP_ERR);
+        break;
+      case NAK_INV_RD_REQ:
+        this.failOldest(qp, WcStatus.REM_INV_RD_REQ_ERR);
+        break;
+      default:
+        // A code that is reserved: not something to act on.
+        break;
+    }
+  }
+
+  private readResponse(qp: SoftQp, buf: Buffer, psn: number, payload: number, length: number): void {
+    const index = this.expect(qp, psn);
+    if (index < 0) return;
+    if (!isRead(slotOp(qp, index))) return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
+    const s = slotBase(index);
+    const total = qp.slots[s + Slot.LENGTH];
+    const offset = psnDiff(psn, qp.slots[s + Slot.FIRST]) * qp.mtu;
+    if (length !== Math.min(qp.mtu, total - offset)) return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
+    if (length > 0) {
+      const status = scatterResponse(this.engine.keys, qp, index, offset, length, buf, payload);
+      if (status !== WcStatus.SUCCESS) return this.failOldest(qp, status);
+    }
+    this.answered(qp, psn);
+  }
+
+  private atomicResponse(qp: SoftQp, buf: Buffer, eth: number, psn: number): void {
+    const index = this.expect(qp, psn);
+    if (index < 0) return;
+    if (!isAtomic(slotOp(qp, index))) return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
+    // The original value goes to memory as a number of this host.
+    this.scratch.writeUInt32LE(atomicAckEthOrigLo(buf, eth), 0);
+    this.scratch.writeUInt32LE(atomicAckEthOrigHi(buf, eth), 4);
+    const status = scatterResponse(this.engine.keys, qp, index, 0, 8, this.scratch, 0);
+    if (status !== WcStatus.SUCCESS) return this.failOldest(qp, status);
+    this.answered(qp, psn);
+  }
+
+  /** The element whose next response is `psn`; -1 when the response came out of its turn. */
+  private expect(qp: SoftQp, psn: number): number {
+    if (!this.acknowledge(qp, this.firstOf(qp, psn))) return -1;
+    if (psn !== qp.una) {
+      this.lost(qp);
+      return -1;
+    }
+    const ring = qp.sq;
+    for (let index = ring.consumer; index !== qp.sqFresh; index = ring.next(index)) {
+      if (slotState(qp, index) === SlotState.STARTED && psnDiff(psn, qp.slots[slotBase(index) + Slot.LAST]) <= 0)
+        return index;
+    }
+    return -1;
+  }
+
+  /** First PSN of the element that `psn` belongs to, or what of it is still awaited. */
+  private firstOf(qp: SoftQp, psn: number): number {
+    const ring = qp.sq;
+    for (let index = ring.consumer; index !== qp.sqFresh; index = ring.next(index)) {
+      if (slotState(qp, index) !== SlotState.STARTED) continue;
+      const s = slotBase(index);
+      if (psnDiff(psn, qp.slots[s + Slot.LAST]) <= 0) return qp.slots[s + Slot.FIRST];
+    }
+    return qp.una;
+  }
+
+  /** A response was taken in: frees the READs and ATOMICs that end at or before it. */
+  private answered(qp: SoftQp, psn: number): void {
+    const size = qp.readsEnd.length;
+    while (qp.readsOut > 0 && psnDiff(qp.readsEnd[qp.readsHead], psn) <= 0) {
+      const cost = qp.readsCost[qp.readsHead];
+      qp.readsHead = (qp.readsHead + 1) % size;
+      qp.readsOut--;
+      qp.readInflight -= cost;
+      this.engine.wake(this.engine.port.receiveWindow.release(cost));
+    }
+    this.progress(qp, psnAdd(psn, 1));
+  }
+
+  /** Completes what is done at the head of the send queue, in order (C10-…: completions come in the order of posting). */
+  retire(qp: SoftQp): void {
+    const ring = qp.sq;
+    let index = ring.consumer;
+    const start = index;
+    while (index !== qp.sqFresh) {
+      const state = slotState(qp, index);
+      if (state === SlotState.FAILED) {
+        ring.consumer = index;
+        this.failOldest(qp, slotStatus(qp, index));
+        return;
+      }
+      if (state === SlotState.STARTED && psnDiff(qp.una, qp.slots[slotBase(index) + Slot.LAST]) <= 0) break;
+      this.complete(qp, index, WcStatus.SUCCESS);
+      qp.slots[slotBase(index)] = SlotState.FRESH;
+      index = ring.next(index);
+      // A poster may fill the element again as soon as it sees this; it has been read for the last time.
+      ring.consumer = index;
+    }
+    if (index !== start) this.engine.drained(qp);
+  }
+
+  /** UC and UD: what has left is done. */
+  sentUnreliable(qp: SoftQp): void {
+    qp.una = qp.sqPsn;
+    this.retire(qp);
+  }
+
+  private complete(qp: SoftQp, index: number, status: number): void {
+    const flags = slotFlags(qp, index);
+    if (status === WcStatus.SUCCESS && !qp.sqSigAll && (flags & SendFlags.SIGNALED) === 0) return;
+    const u32 = qp.sq.u32;
+    const w = qp.sq.word(index);
+    const op = slotOp(qp, index);
+    const length = qp.slots[slotBase(index) + Slot.LENGTH];
+    qp.scq.complete(u32[w + SQ.WR_ID], u32[w + SQ.WR_ID + 1], status, wcOpcode(op), length, 0, qp.qpn, 0, 0, false);
+  }
+
+  /** The oldest element ends in error; the queue pair goes with it and the rest is flushed (C10-98, C10-100). */
+  failOldest(qp: SoftQp, status: number): void {
+    const index = qp.sq.consumer;
+    if (index !== qp.sqFresh) {
+      this.complete(qp, index, status);
+      qp.slots[slotBase(index)] = SlotState.FRESH;
+      qp.sq.consumer = qp.sq.next(index);
+    }
+    this.engine.sendQueueError(qp);
+  }
+
+  /** Completes all that is on the send queue, looked at or not, with WR_FLUSH_ERR. */
+  flush(qp: SoftQp): void {
+    const ring = qp.sq;
+    let index = ring.consumer;
+    const end = ring.producer;
+    const u32 = ring.u32;
+    while (index !== end) {
+      const w = ring.word(index);
+      const op = slotState(qp, index) === SlotState.FRESH ? u32[w + SQ.OPCODE] : slotOp(qp, index);
+      qp.scq.complete(
+        u32[w + SQ.WR_ID],
+        u32[w + SQ.WR_ID + 1],
+        WcStatus.WR_FLUSH_ERR,
+        wcOpcode(op),
+        0,
+        0,
+        qp.qpn,
+        0,
+        0,
+        false,
+      );
+      qp.slots[slotBase(index)] = SlotState.FRESH;
+      index = ring.next(index);
+    }
+    ring.consumer = index;
+    qp.sqFresh = index;
+    qp.sqNext = index;
+    qp.cursor = 0;
+    qp.sqFailed = false;
+  }
+}

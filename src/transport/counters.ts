@@ -1,0 +1,24 @@
+/** Counters of a software device, by the names of Linux rxe's `hw_counters` where it has them. */
+export class Counters {
+  sent_pkts = 0;
+  rcvd_pkts = 0;
+  duplicate_request = 0;
+  out_of_seq_request = 0;
+  rcvd_rnr_err = 0;
+  send_rnr_err = 0;
+  rcvd_seq_err = 0;
+  ack_deferred = 0;
+  retry_exceeded_err = 0;
+  retry_rnr_exceeded_err = 0;
+  completer_retry_err = 0;
+  send_err = 0;
+  rdma_sends = 0;
+  rdma_recvs = 0;
+  /** Packets thrown away: malformed, for no QP, from a stranger, with a wrong key. */
+  dropped_pkts = 0;
+  icrc_errors = 0;
+  bad_pkey = 0;
+  bad_qkey = 0;
+  retransmitted_pkts = 0;
+  timeouts = 0;
+}

@@ -1,0 +1,361 @@
+// The engine: takes packets off the port, gives them to the queue pairs they are for, lets queue pairs send in turns, and
+// keeps their timers. It never blocks and owns no thread, socket or clock: whoever owns it calls progress().
+import { EventType, QpState, QpType, WcOpcode, WcStatus } from '../core/constants.ts';
+import type { KeyTable } from '../core/keys.ts';
+import { BTH_LEN, bthAckReq, bthOpcode, bthPad, bthPkey, bthPsn, bthQpn, bthTver } from '../wire/bth.ts';
+import {
+  OPF_REQUEST,
+  opcodeFlags,
+  opcodeHeaderLen,
+  opcodeTransport,
+  TRANSPORT_RC,
+  TRANSPORT_UC,
+  TRANSPORT_UD,
+} from '../wire/opcodes.ts';
+import type { SoftAh } from './ah.ts';
+import { Completer } from './completer.ts';
+import { Counters } from './counters.ts';
+import type { SoftCq } from './cq.ts';
+import { DatagramReceiver } from './datagram.ts';
+import type { Inbound, Port } from './port.ts';
+import { InMessage, type SoftQp } from './qp.ts';
+import { Replier } from './replier.ts';
+import { Requester } from './requester.ts';
+import { Responder } from './responder.ts';
+import { Timers } from './timers.ts';
+
+/** Packets one queue pair may send before the next has its turn. */
+const TURN = 32;
+/** Packets taken off the port before what they led to is sent. */
+const RX_BUDGET = 128;
+const MULTICAST_QPN = 0xffffff;
+
+/** What the engine needs of the device it belongs to. */
+export interface EngineHost {
+  readonly keys: KeyTable;
+  /** The P_Key at an index of the port's table. */
+  pkeyAt(index: number): number;
+  /** May packets with `theirs` be taken by a holder of `ours`? */
+  pkeysMatch(ours: number, theirs: number): boolean;
+  /** Queue pairs attached to a multicast group. */
+  membersOf(group: Uint8Array): readonly SoftQp[];
+}
+
+export class Engine {
+  readonly port: Port;
+  readonly keys: KeyTable;
+  readonly counters = new Counters();
+  readonly qps = new Map<number, SoftQp>();
+  readonly ahs = new Map<number, SoftAh>();
+  readonly requester: Requester;
+  readonly completer: Completer;
+  /** Microseconds, of the injected clock; read once per call of progress(). */
+  now = 0;
+  private readonly host: EngineHost;
+  private readonly clock: () => number;
+  private readonly responder: Responder;
+  private readonly replier: Replier;
+  private readonly datagrams: DatagramReceiver;
+  private readonly timers = new Timers();
+  private active: SoftQp[] = [];
+  private resting: SoftQp[] = [];
+  private acks: SoftQp[] = [];
+  private unflushed = false;
+  private readonly receive = (packet: Inbound): void => this.dispatch(packet);
+
+  constructor(host: EngineHost, port: Port, clock: () => number) {
+    this.host = host;
+    this.keys = host.keys;
+    this.port = port;
+    this.clock = clock;
+    this.requester = new Requester(this);
+    this.completer = new Completer(this);
+    this.responder = new Responder(this);
+    this.replier = new Replier(this);
+    this.datagrams = new DatagramReceiver(this);
+    this.now = clock();
+  }
+
+  /**
+   * Takes in what has arrived, runs due timers and sends what can be sent; the number of packets taken in. Acknowledgements
+   * that these packets lead to leave with the next call, or with the next doorbell, in one batch with what is sent then:
+   * whoever waits for the packets need not wait for them. `idle` is false while there is something left to do.
+   */
+  progress(): number {
+    this.now = this.clock();
+    if (this.acks.length > 0) this.sendAcks();
+    const received = this.port.poll(this.receive, RX_BUDGET);
+    if (this.timers.next <= this.now) this.runTimers();
+    if (this.active.length > 0) this.runActive();
+    if (this.unflushed) this.flush();
+    return received;
+  }
+
+  /** Nothing waits to be sent: the owner may sleep until a packet arrives or `nextDeadline` comes. */
+  get idle(): boolean {
+    return this.acks.length === 0 && this.active.length === 0 && !this.unflushed;
+  }
+
+  /** When progress() must be called even though nothing arrives; Infinity: never. */
+  get nextDeadline(): number {
+    return this.timers.next;
+  }
+
+  /** Work requests were posted to `qp`'s send queue. */
+  doorbell(qp: SoftQp): void {
+    this.now = this.clock();
+    if (qp.attr.state === QpState.ERR || qp.attr.state === QpState.SQE) {
+      this.completer.flush(qp);
+      return;
+    }
+    this.activate(qp);
+    this.runActive();
+    if (this.acks.length > 0) this.sendAcks();
+    if (this.unflushed) this.flush();
+  }
+
+  /** Receive work requests were posted: they are flushed if the queue pair is in error, and otherwise wait. */
+  recvPosted(qp: SoftQp): void {
+    if (qp.attr.state === QpState.ERR) this.flushRecv(qp);
+  }
+
+  private flush(): void {
+    this.unflushed = !this.port.flush();
+  }
+
+  private dispatch(packet: Inbound): void {
+    const { buf, off, len } = packet;
+    const counters = this.counters;
+    counters.rcvd_pkts++;
+    if (len < BTH_LEN) {
+      counters.dropped_pkts++;
+      return;
+    }
+    const opcode = bthOpcode(buf, off);
+    const header = opcodeHeaderLen[opcode];
+    const pad = bthPad(buf, off);
+    const length = len - header - pad;
+    // C9-…: unknown opcode, version or a packet shorter than its headers say: silently dropped.
+    if (header === 0 || length < 0 || bthTver(buf, off) !== 0) {
+      counters.dropped_pkts++;
+      return;
+    }
+    const qpn = bthQpn(buf, off);
+    if (qpn === MULTICAST_QPN) {
+      if (packet.group === null || opcodeTransport[opcode] !== TRANSPORT_UD) counters.dropped_pkts++;
+      else for (const qp of this.host.membersOf(packet.group)) this.deliver(qp, packet, opcode, header, length);
+      return;
+    }
+    const qp = this.qps.get(qpn);
+    if (qp === undefined || packet.group !== null) {
+      counters.dropped_pkts++;
+      return;
+    }
+    this.deliver(qp, packet, opcode, header, length);
+  }
+
+  private deliver(qp: SoftQp, packet: Inbound, opcode: number, header: number, length: number): void {
+    const { buf, off } = packet;
+    if (!this.host.pkeysMatch(this.pkey(qp), bthPkey(buf, off))) {
+      this.counters.bad_pkey++;
+      return;
+    }
+    const payload = off + header;
+    const transport = opcodeTransport[opcode];
+    if (qp.type === QpType.UD || qp.type === QpType.GSI) {
+      if (transport === TRANSPORT_UD) this.datagrams.receiveUd(qp, packet, opcode, payload, length);
+      else this.counters.dropped_pkts++;
+      return;
+    }
+    // C9-…: a connected queue pair hears its peer only.
+    if (qp.path === null || !packet.isFrom(qp.path)) {
+      this.counters.dropped_pkts++;
+      return;
+    }
+    const psn = bthPsn(buf, off);
+    if (qp.type === QpType.RC && transport === TRANSPORT_RC) {
+      if (opcodeFlags[opcode] & OPF_REQUEST) {
+        this.responder.receive(qp, buf, off, opcode, psn, bthAckReq(buf, off), payload, length);
+      } else {
+        this.completer.receive(qp, buf, off, opcode, psn, payload, length);
+      }
+    } else if (qp.type === QpType.UC && transport === TRANSPORT_UC) {
+      this.datagrams.receiveUc(qp, buf, off, opcode, psn, payload, length);
+    } else {
+      this.counters.dropped_pkts++;
+    }
+  }
+
+  pkey(qp: SoftQp): number {
+    return this.host.pkeyAt(qp.attr.pkeyIndex);
+  }
+
+  // Sending in turns
+
+  activate(qp: SoftQp): void {
+    if (qp.queued) return;
+    qp.queued = true;
+    this.active.push(qp);
+  }
+
+  wake(qps: SoftQp[] | null): void {
+    if (qps === null) return;
+    for (const qp of qps) {
+      qp.waitsForWindow = false;
+      this.activate(qp);
+    }
+  }
+
+  private runActive(): void {
+    const turn = this.active;
+    this.active = this.resting;
+    for (let i = 0; i < turn.length; i++) {
+      const qp = turn[i];
+      qp.queued = false;
+      const replying = qp.jobs.length > 0 && this.replier.run(qp, TURN);
+      const sending = this.requester.run(qp, TURN);
+      if (replying || sending) this.activate(qp);
+    }
+    turn.length = 0;
+    this.resting = turn;
+    this.unflushed = true;
+  }
+
+  queueAck(qp: SoftQp): void {
+    if (qp.ackQueued) return;
+    qp.ackQueued = true;
+    this.acks.push(qp);
+  }
+
+  private sendAcks(): void {
+    const acks = this.acks;
+    for (let i = 0; i < acks.length; i++) {
+      const qp = acks[i];
+      if (!this.replier.acknowledge(qp)) {
+        // No room: the rest goes after the next flush.
+        acks.splice(0, i);
+        this.unflushed = true;
+        return;
+      }
+      qp.ackQueued = false;
+    }
+    acks.length = 0;
+    this.unflushed = true;
+  }
+
+  // Timers
+
+  armAckTimer(qp: SoftQp): void {
+    qp.ackDeadline = qp.timeoutUs === 0 ? Number.POSITIVE_INFINITY : this.now + qp.timeoutUs;
+    this.setDeadline(qp);
+  }
+
+  stopAckTimer(qp: SoftQp): void {
+    qp.ackDeadline = Number.POSITIVE_INFINITY;
+    this.setDeadline(qp);
+  }
+
+  setDeadline(qp: SoftQp): void {
+    qp.deadline = qp.rnrUntil > 0 ? Math.min(qp.rnrUntil, qp.ackDeadline) : qp.ackDeadline;
+    this.timers.update(qp);
+  }
+
+  private runTimers(): void {
+    for (let qp = this.timers.due(this.now); qp !== null; qp = this.timers.due(this.now)) {
+      if (qp.rnrUntil > 0 && qp.rnrUntil <= this.now) {
+        qp.rnrUntil = 0;
+        this.activate(qp);
+      }
+      if (qp.ackDeadline <= this.now) {
+        qp.ackDeadline = Number.POSITIVE_INFINITY;
+        this.completer.timeout(qp);
+      }
+      this.setDeadline(qp);
+    }
+  }
+
+  // Receive work requests
+
+  /** Takes the next receive work request for `qp` into `qp.recv`; false when none is posted. */
+  takeRecv(qp: SoftQp): boolean {
+    const srq = qp.softSrq;
+    if (srq === null) return qp.recv.take(qp.rq!);
+    if (!qp.recv.take(srq.ring)) return false;
+    srq.checkLimit();
+    return true;
+  }
+
+  /** Completes the request in `qp.recv`. */
+  completeRecv(
+    qp: SoftQp,
+    status: number,
+    opcode: number,
+    byteLen: number,
+    ex: number,
+    flags: number,
+    solicited: boolean,
+    srcQp: number,
+  ): void {
+    const recv = qp.recv;
+    recv.active = false;
+    qp.rcq.complete(recv.wrIdLo, recv.wrIdHi, status, opcode, byteLen, ex, qp.qpn, srcQp, flags, solicited);
+  }
+
+  private flushRecv(qp: SoftQp): void {
+    const recv = qp.recv;
+    const { WR_FLUSH_ERR } = WcStatus;
+    const { RECV } = WcOpcode;
+    if (recv.active) this.completeRecv(qp, WR_FLUSH_ERR, RECV, 0, 0, 0, false, 0);
+    // What is on a shared queue stays there for the other queue pairs.
+    if (qp.rq !== null) while (recv.take(qp.rq)) this.completeRecv(qp, WR_FLUSH_ERR, RECV, 0, 0, 0, false, 0);
+  }
+
+  // States
+
+  /** To the error state: all that is posted is flushed (C10-…; `ib_drain_qp`'s promise). */
+  enterError(qp: SoftQp): void {
+    if (qp.attr.state === QpState.ERR) return;
+    qp.attr.state = QpState.ERR;
+    this.quiesce(qp);
+    this.completer.flush(qp);
+    this.flushRecv(qp);
+    if (qp.softSrq !== null) qp.context.device.raise(EventType.QP_LAST_WQE_REACHED, qp);
+  }
+
+  /** The send queue met an error: RC ends with it, UC and UD keep receiving (state SQE, IBTA 10.3.1). */
+  sendQueueError(qp: SoftQp): void {
+    if (qp.type === QpType.RC) {
+      this.enterError(qp);
+      return;
+    }
+    if (qp.attr.state === QpState.ERR) return;
+    qp.attr.state = QpState.SQE;
+    this.completer.flush(qp);
+  }
+
+  /** Forgets all that was under way. */
+  quiesce(qp: SoftQp): void {
+    this.requester.releaseAll(qp);
+    qp.rnrUntil = 0;
+    qp.ackDeadline = Number.POSITIVE_INFINITY;
+    qp.deadline = Number.POSITIVE_INFINITY;
+    this.timers.remove(qp);
+    qp.jobs.length = 0;
+    qp.ackSyndrome = -1;
+    qp.inMessage = InMessage.NONE;
+  }
+
+  overrun(cq: SoftCq): void {
+    for (const qp of cq.qps) {
+      this.enterError(qp);
+      qp.context.device.raise(EventType.QP_FATAL, qp);
+    }
+  }
+
+  /** Elements of the send queue have completed: tells whoever waits for the queue to drain (SQD). */
+  drained(qp: SoftQp): void {
+    if (qp.attr.state !== QpState.SQD || !qp.attr.sqDraining || qp.sq.consumer !== qp.sqFresh) return;
+    qp.attr.sqDraining = false;
+    if (qp.attr.enSqdAsyncNotify) qp.context.device.raise(EventType.SQ_DRAINED, qp);
+  }
+}

@@ -1,0 +1,41 @@
+// What the transport needs from below: a way to put IB packets on a fabric and to take them off. A driver implements it
+// with its own encapsulation (RoCEv2, a simulated fabric, …); the transport never sees addresses or checksums.
+import type { AddressVector } from '../core/ah.ts';
+import type { PeerWindow } from './window.ts';
+
+/** A way to a peer, from an address vector; shared by all QPs that go the same way. */
+export interface Path {
+  /** What may be in flight to that peer. */
+  readonly window: PeerWindow;
+}
+
+/** One packet that came in: from the BTH to the end of the padding. A reused object, valid during the call only. */
+export interface Inbound {
+  readonly buf: Buffer;
+  readonly off: number;
+  readonly len: number;
+  /** It met congestion on its way (ECN CE, or FECN). */
+  readonly congested: boolean;
+  /** Did it come the way that `path` goes? */
+  isFrom(path: Path): boolean;
+  /** The multicast group it was sent to; null when to one of our own addresses. */
+  readonly group: Uint8Array | null;
+  /** Writes the 40 bytes of global route header that a UD receive buffer starts with. */
+  writeGrh(target: Buffer, at: number): void;
+}
+
+export interface Port {
+  path(av: AddressVector): Path;
+  /** Room for one packet of `length` bytes (BTH to end of padding): its offset in `buf`, or -1 until a flush succeeds. */
+  begin(path: Path, length: number): number;
+  /** The buffer `begin` spoke of; ask for it after each `begin`. */
+  readonly buf: Buffer;
+  /** The packet is written: sign it and put it in the batch. */
+  end(): void;
+  /** The packet that `begin` made room for is not sent after all. */
+  cancel(): void;
+  flush(): boolean;
+  poll(receive: (packet: Inbound) => void, budget: number): number;
+  /** Bytes of READ responses that may be asked for at a time. */
+  readonly receiveWindow: PeerWindow;
+}

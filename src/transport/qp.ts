@@ -1,0 +1,135 @@
+// The state of a software queue pair, as plain fields: requester, completer and responder work on it.
+import { type QpInit, QueuePair } from '../core/qp.ts';
+import type { SoftCq } from './cq.ts';
+import type { Path } from './port.ts';
+import { CurrentRecv, recvRing, type SoftSrq } from './recv-queue.ts';
+import { Ring, type RingAllocator } from './ring.ts';
+import { SEND_WQE_SIZE, SGE_SIZE } from './wqe.ts';
+
+/** What the requester knows of a send queue element, apart from the ring, which its poster can write at any time. */
+export const Slot = { STATE_OP: 0, LENGTH: 1, FIRST: 2, LAST: 3, WORDS: 4 } as const;
+export const SlotState = {
+  /** Not looked at yet. */
+  FRESH: 0,
+  /** It has its PSNs; packets may be on their way. */
+  STARTED: 1,
+  /** A local operation that has been carried out. */
+  DONE: 2,
+  /** It failed here, before or while it was sent; the status is beside it. */
+  FAILED: 3,
+} as const;
+
+/** Which kind of message the responder is in the middle of. */
+export const InMessage = { NONE: 0, SEND: 1, WRITE: 2 } as const;
+
+/** A READ that is being answered, or an ATOMIC whose answer is kept for duplicates (IBTA 9.7.6: responder resources). */
+export class Resource {
+  /** One of {@link ResourceKind} */
+  kind = 0;
+  psn = 0;
+  va = 0;
+  rkey = 0;
+  length = 0;
+  offset = 0;
+  msn = 0;
+  origHi = 0;
+  origLo = 0;
+}
+export const ResourceKind = { NONE: 0, READ: 1, ATOMIC: 2 } as const;
+
+export class SoftQp extends QueuePair {
+  readonly sq: Ring;
+  readonly rq: Ring | null;
+  readonly scq: SoftCq;
+  readonly rcq: SoftCq;
+  readonly softSrq: SoftSrq | null;
+  /** Way to the connected peer; null before RTR and for UD. */
+  path: Path | null = null;
+  /** Path MTU in bytes. */
+  mtu = 1024;
+  timeoutUs = 0;
+
+  // Scheduling
+  queued = false;
+  ackQueued = false;
+  waitsForWindow = false;
+  /** When something must be done without a packet coming in; Infinity: never. */
+  deadline = Number.POSITIVE_INFINITY;
+  heapIndex = -1;
+  heapAt = 0;
+
+  // Requester
+  /** {@link Slot} words for each element of the send ring. */
+  readonly slots: Uint32Array;
+  /** Next element to send from (goes back for a retransmission), and the first one never looked at. */
+  sqNext = 0;
+  sqFresh = 0;
+  /** Bytes of element sqNext already sent. */
+  cursor = 0;
+  /** PSN for the next new message; oldest PSN not acknowledged; PSN after the highest ever sent. */
+  sqPsn = 0;
+  una = 0;
+  sndMax = 0;
+  /** PSN to be sent next: behind sndMax while retransmitting. */
+  nextPsn = 0;
+  /** What of the peer's window, and of our own for READ responses, is in use. */
+  inflight = 0;
+  readInflight = 0;
+  packetsSinceAckReq = 0;
+  /** Outstanding READ and ATOMIC requests: last PSN and window cost of each, oldest first. */
+  readsEnd = new Uint32Array(0);
+  readsCost = new Uint32Array(0);
+  readsHead = 0;
+  readsOut = 0;
+  ackDeadline = Number.POSITIVE_INFINITY;
+  rnrUntil = 0;
+  retryLeft = 0;
+  rnrLeft = 0;
+  /** It has gone back and nothing has been acknowledged since: further gaps are the same loss. */
+  goneBack = false;
+  /** A local error waits for what precedes it to complete. */
+  sqFailed = false;
+  sqDrainedRaised = false;
+
+  // Responder
+  ePsn = 0;
+  msn = 0;
+  inMessage: number = InMessage.NONE;
+  /** A NAK for ePsn has been sent: no other until that packet comes (C9-113.1.1). */
+  nakSent = false;
+  /** A NAK that ends the connection waits to be sent; nothing more is taken in. */
+  respStopped = false;
+  ackSyndrome = -1;
+  ackPsn = 0;
+  writeVa = 0;
+  writeRkey = 0;
+  writeLeft = 0;
+  writeTotal = 0;
+  readonly recv: CurrentRecv;
+  recvOffset = 0;
+  established = false;
+  /** The last ATOMICs carried out, for their duplicates; used round and round. */
+  atomics: Resource[] = [];
+  atomicsNext = 0;
+  /** READs and ATOMICs still to be answered, oldest first. */
+  readonly jobs: Resource[] = [];
+  readonly spare: Resource[] = [];
+
+  constructor(init: QpInit, maxSendSge: number, allocate: RingAllocator) {
+    super(init);
+    const cap = init.cap;
+    this.sq = new Ring(
+      SEND_WQE_SIZE + Math.max(maxSendSge * SGE_SIZE, cap.maxInlineData, SGE_SIZE),
+      cap.maxSendWr,
+      allocate,
+    );
+    cap.maxSendWr = this.sq.mask;
+    this.softSrq = init.srq as SoftSrq | null;
+    this.rq = init.srq === null ? recvRing(cap.maxRecvWr, cap.maxRecvSge, allocate) : null;
+    if (this.rq !== null) cap.maxRecvWr = this.rq.mask;
+    this.scq = init.sendCq as SoftCq;
+    this.rcq = init.recvCq as SoftCq;
+    this.slots = new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
+    this.recv = new CurrentRecv(Math.max(1, init.srq === null ? cap.maxRecvSge : init.srq.attr.maxSge));
+  }
+}

@@ -1,0 +1,70 @@
+// Receive work requests: taken from the QP's own queue or from a shared one, and copied, because a shared queue's element is
+// free for its poster as soon as it is taken, and because what is checked must be what is used.
+import { EventType } from '../core/constants.ts';
+import type { ProtectionDomain } from '../core/pd.ts';
+import { SharedReceiveQueue, type SrqAttr } from '../core/srq.ts';
+import { Ring, type RingAllocator } from './ring.ts';
+import { RECV_WQE_SIZE, RQ, SGE_SIZE, u64 } from './wqe.ts';
+
+export function recvRing(maxWr: number, maxSge: number, allocate: RingAllocator): Ring {
+  return new Ring(RECV_WQE_SIZE + maxSge * SGE_SIZE, maxWr, allocate);
+}
+
+export class SoftSrq extends SharedReceiveQueue {
+  ring: Ring;
+
+  constructor(pd: ProtectionDomain, attr: SrqAttr, allocate: RingAllocator) {
+    super(pd, attr);
+    this.ring = recvRing(attr.maxWr, attr.maxSge, allocate);
+    attr.maxWr = this.ring.mask;
+  }
+
+  /** C10-47: the limit event is raised once, then the limit must be armed anew. */
+  checkLimit(): void {
+    if (this.attr.limit === 0 || this.ring.count >= this.attr.limit) return;
+    this.attr.limit = 0;
+    this.context.device.raise(EventType.SRQ_LIMIT_REACHED, this);
+  }
+}
+
+/** The receive work request that an incoming message is filling. */
+export class CurrentRecv {
+  wrIdLo = 0;
+  wrIdHi = 0;
+  length = 0;
+  numSge = 0;
+  addr: Float64Array;
+  len: Uint32Array;
+  lkey: Uint32Array;
+  active = false;
+
+  constructor(maxSge: number) {
+    this.addr = new Float64Array(maxSge);
+    this.len = new Uint32Array(maxSge);
+    this.lkey = new Uint32Array(maxSge);
+  }
+
+  /** Takes the next request off `ring`; false when there is none. */
+  take(ring: Ring): boolean {
+    const index = ring.consumer;
+    if (index === ring.producer) return false;
+    const u32 = ring.u32;
+    let w = ring.word(index);
+    this.wrIdLo = u32[w + RQ.WR_ID];
+    this.wrIdHi = u32[w + RQ.WR_ID + 1];
+    // The ring's other side wrote this count: never more than the queue was made for.
+    const n = Math.min(u32[w + RQ.NUM_SGE], this.addr.length);
+    this.numSge = n;
+    this.length = 0;
+    w += RQ.SGE;
+    for (let i = 0; i < n; i++, w += 4) {
+      this.addr[i] = u64(u32, w);
+      this.len[i] = u32[w + 2];
+      this.lkey[i] = u32[w + 3];
+      this.length += this.len[i];
+    }
+    this.active = true;
+    ring.consumer = ring.next(index);
+    return true;
+  }
+}

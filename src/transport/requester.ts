@@ -1,0 +1,381 @@
+// The requester: makes packets of send work requests (IBTA 9.7.3, 9.8, 9.9). It stops at the peer's window, at a fence, at
+// the limit of outstanding READs and ATOMICs, and while the peer's receiver is not ready; what wakes it calls run() again.
+import { QpState, QpType, SendFlags, WcStatus, WrOpcode } from '../core/constants.ts';
+import { writeAtomicEth } from '../wire/atomiceth.ts';
+import { BTH_LEN, BTH_MIG, BTH_PAD_SHIFT, BTH_SE, writeBth } from '../wire/bth.ts';
+import { writeDeth } from '../wire/deth.ts';
+import { writeIeth } from '../wire/ieth.ts';
+import { writeImmDt } from '../wire/immdt.ts';
+import {
+  OP_COMPARE_SWAP,
+  OP_FETCH_ADD,
+  OP_READ_REQUEST,
+  OP_SEND_FIRST,
+  OP_SEND_LAST,
+  OP_SEND_LAST_WITH_IMM,
+  OP_SEND_LAST_WITH_INV,
+  OP_SEND_MIDDLE,
+  OP_SEND_ONLY,
+  OP_SEND_ONLY_WITH_IMM,
+  OP_SEND_ONLY_WITH_INV,
+  OP_WRITE_FIRST,
+  OP_WRITE_LAST,
+  OP_WRITE_LAST_WITH_IMM,
+  OP_WRITE_MIDDLE,
+  OP_WRITE_ONLY,
+  OP_WRITE_ONLY_WITH_IMM,
+  opcodeHeaderLen,
+} from '../wire/opcodes.ts';
+import { writeReth } from '../wire/reth.ts';
+import { gather } from './data.ts';
+import type { Engine } from './engine.ts';
+import { runLocal } from './local-ops.ts';
+import { psnAdd, psnDiff } from './psn.ts';
+import { Slot, SlotState, type SoftQp } from './qp.ts';
+import {
+  failSlot,
+  isAtomic,
+  isLocal,
+  isRead,
+  openSlot,
+  setSlot,
+  slotBase,
+  slotFlags,
+  slotOp,
+  slotState,
+} from './send-slot.ts';
+import { PACKET_OVERHEAD } from './window.ts';
+import { SQ, swap32, u64 } from './wqe.ts';
+
+const UC = 0x20;
+const UD = 0x60;
+/** A long message asks for an acknowledgement this often, so that the window opens before it is used up. */
+const ACK_EVERY = 16;
+
+export const Sent = {
+  /** One packet (or a local operation) is done: go on. */
+  YES: 0,
+  /** Nothing to do, or something must happen first. */
+  WAIT: 1,
+  /** The link has no room. */
+  NO_ROOM: 2,
+} as const;
+
+export class Requester {
+  private readonly engine: Engine;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** Sends up to `budget` packets; true when there may be more to send at once. */
+  run(qp: SoftQp, budget: number): boolean {
+    const state = qp.attr.state;
+    if (state !== QpState.RTS && state !== QpState.SQD) return false;
+    if (qp.rnrUntil > this.engine.now) return false;
+    qp.rnrUntil = 0;
+    for (let n = 0; n < budget; n++) {
+      const sent = this.step(qp);
+      if (sent === Sent.WAIT) return false;
+      if (sent === Sent.NO_ROOM) return true;
+    }
+    return true;
+  }
+
+  private step(qp: SoftQp): number {
+    const index = qp.sqNext;
+    if (qp.sqFailed) return Sent.WAIT;
+    if (index === qp.sqFresh) {
+      // SQD: what has begun is finished, nothing new begins (C10-40).
+      if (index === qp.sq.producer || qp.attr.state === QpState.SQD) return Sent.WAIT;
+      const status = openSlot(qp, index);
+      qp.sqFresh = qp.sq.next(index);
+      if (status !== WcStatus.SUCCESS) return this.failed(qp, index, status);
+    }
+    // C10-… fence: wait for the READs and ATOMICs before it (IBTA 10.8.3.3).
+    if (qp.readsOut > 0 && qp.cursor === 0 && slotFlags(qp, index) & SendFlags.FENCE) return Sent.WAIT;
+    const op = slotOp(qp, index);
+    if (slotState(qp, index) === SlotState.DONE) return this.advance(qp, index);
+    if (isLocal(op)) return this.local(qp, index, op);
+    if (qp.type === QpType.UD) return this.sendUd(qp, index, op);
+    if (isRead(op)) return this.requestRead(qp, index);
+    if (isAtomic(op)) return this.requestAtomic(qp, index, op);
+    return this.sendData(qp, index, op);
+  }
+
+  private advance(qp: SoftQp, index: number): number {
+    qp.sqNext = qp.sq.next(index);
+    qp.cursor = 0;
+    return Sent.YES;
+  }
+
+  /** The element fails here. What precedes it completes first; then it ends the queue (C10-98). */
+  private failed(qp: SoftQp, index: number, status: number): number {
+    failSlot(qp, index, status);
+    qp.sqFailed = true;
+    this.engine.completer.retire(qp);
+    return Sent.WAIT;
+  }
+
+  private local(qp: SoftQp, index: number, op: number): number {
+    const status = runLocal(this.engine, qp, index, op);
+    if (status !== WcStatus.SUCCESS) return this.failed(qp, index, status);
+    setSlot(qp, index, SlotState.DONE, op, slotFlags(qp, index), 0);
+    this.advance(qp, index);
+    this.engine.completer.retire(qp);
+    return Sent.YES;
+  }
+
+  /** One packet of a SEND or WRITE, on RC or UC. */
+  private sendData(qp: SoftQp, index: number, op: number): number {
+    const slots = qp.slots;
+    const s = slotBase(index);
+    const length = slots[s + Slot.LENGTH];
+    const offset = qp.cursor;
+    const size = Math.min(qp.mtu, length - offset);
+    const first = offset === 0;
+    const last = offset + size === length;
+    const reliable = qp.type === QpType.RC;
+    const cost = size + PACKET_OVERHEAD;
+    const path = qp.path!;
+    if (reliable && !path.window.admits(cost, qp.inflight)) {
+      path.window.wait(qp);
+      return Sent.WAIT;
+    }
+    let opcode = dataOpcode(op, first, last);
+    if (!reliable) opcode |= UC;
+    const header = opcodeHeaderLen[opcode];
+    const pad = -size & 3;
+    const port = this.engine.port;
+    const at = port.begin(path, header + size + pad);
+    if (at < 0) return Sent.NO_ROOM;
+    const buf = port.buf;
+    const flags = slotFlags(qp, index);
+    const psn = psnAdd(slots[s + Slot.FIRST], offset / qp.mtu);
+    let ackReq = false;
+    if (reliable) {
+      qp.packetsSinceAckReq++;
+      ackReq = last || qp.packetsSinceAckReq >= ACK_EVERY;
+      if (ackReq) qp.packetsSinceAckReq = 0;
+    }
+    const solicited = last && flags & SendFlags.SOLICITED ? BTH_SE : 0;
+    writeBth(
+      buf,
+      at,
+      opcode,
+      BTH_MIG | solicited | (pad << BTH_PAD_SHIFT),
+      this.engine.pkey(qp),
+      qp.attr.destQpn,
+      ackReq,
+      psn,
+    );
+    const u32 = qp.sq.u32;
+    const w = qp.sq.word(index);
+    let h = at + BTH_LEN;
+    if (first && (op === WrOpcode.RDMA_WRITE || op === WrOpcode.RDMA_WRITE_WITH_IMM)) {
+      writeReth(buf, h, u64(u32, w + SQ.REMOTE_ADDR), u32[w + SQ.RDMA_RKEY], length);
+      h += 16;
+    }
+    if (last) {
+      if (op === WrOpcode.SEND_WITH_IMM || op === WrOpcode.RDMA_WRITE_WITH_IMM) {
+        writeImmDt(buf, h, swap32(u32[w + SQ.EX]));
+      } else if (op === WrOpcode.SEND_WITH_INV) {
+        writeIeth(buf, h, u32[w + SQ.EX]);
+      }
+    }
+    const payload = at + header;
+    const status = gather(this.engine.keys, qp, index, (flags & SendFlags.INLINE) !== 0, offset, size, buf, payload);
+    if (status !== WcStatus.SUCCESS) {
+      port.cancel();
+      return this.failed(qp, index, status);
+    }
+    buf.fill(0, payload + size, payload + size + pad);
+    port.end();
+    this.sent(qp, psn, 1);
+    if (reliable) {
+      qp.inflight += cost;
+      path.window.used += cost;
+    }
+    if (last) {
+      this.advance(qp, index);
+      if (!reliable) this.engine.completer.sentUnreliable(qp);
+    } else {
+      qp.cursor = offset + size;
+    }
+    return Sent.YES;
+  }
+
+  /** Bookkeeping of a packet that has left: `count` PSNs from `psn`. */
+  private sent(qp: SoftQp, psn: number, count: number): void {
+    const engine = this.engine;
+    engine.counters.sent_pkts++;
+    const next = psnAdd(psn, count);
+    qp.nextPsn = next;
+    if (psnDiff(next, qp.sndMax) > 0) qp.sndMax = next;
+    else if (qp.type === QpType.RC) engine.counters.retransmitted_pkts++;
+    if (qp.type === QpType.RC && qp.ackDeadline === Number.POSITIVE_INFINITY) engine.armAckTimer(qp);
+  }
+
+  /**
+   * A READ is asked for in pieces that our receive buffer is sure to hold: nothing else holds a responder back. A
+   * responder sees READs in sequence; PSNs are those of one READ, as when the rest of one is asked for again (C9-…).
+   */
+  private requestRead(qp: SoftQp, index: number): number {
+    const engine = this.engine;
+    if (qp.readsOut >= qp.attr.maxRdAtomic) return Sent.WAIT;
+    const slots = qp.slots;
+    const s = slotBase(index);
+    const length = slots[s + Slot.LENGTH];
+    const window = engine.port.receiveWindow;
+    const piece = Math.max(1, Math.floor(window.limit / 2 / (qp.mtu + PACKET_OVERHEAD))) * qp.mtu;
+    const size = Math.min(length - qp.cursor, piece);
+    const packets = Math.max(1, Math.ceil(size / qp.mtu));
+    const cost = size + packets * PACKET_OVERHEAD;
+    if (!window.admits(cost, qp.readInflight)) {
+      window.wait(qp);
+      return Sent.WAIT;
+    }
+    const port = engine.port;
+    const at = port.begin(qp.path!, opcodeHeaderLen[OP_READ_REQUEST]);
+    if (at < 0) return Sent.NO_ROOM;
+    const w = qp.sq.word(index);
+    const u32 = qp.sq.u32;
+    const psn = psnAdd(slots[s + Slot.FIRST], qp.cursor / qp.mtu);
+    writeBth(port.buf, at, OP_READ_REQUEST, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, true, psn);
+    writeReth(port.buf, at + BTH_LEN, u64(u32, w + SQ.REMOTE_ADDR) + qp.cursor, u32[w + SQ.RDMA_RKEY], size);
+    port.end();
+    this.sent(qp, psn, packets);
+    window.used += cost;
+    this.pushRead(qp, psnAdd(psn, packets - 1), cost);
+    qp.cursor += size;
+    return qp.cursor === length ? this.advance(qp, index) : Sent.YES;
+  }
+
+  private requestAtomic(qp: SoftQp, index: number, op: number): number {
+    const engine = this.engine;
+    if (qp.readsOut >= qp.attr.maxRdAtomic) return Sent.WAIT;
+    const opcode = op === WrOpcode.ATOMIC_CMP_AND_SWP ? OP_COMPARE_SWAP : OP_FETCH_ADD;
+    const port = engine.port;
+    const at = port.begin(qp.path!, opcodeHeaderLen[opcode]);
+    if (at < 0) return Sent.NO_ROOM;
+    const w = qp.sq.word(index);
+    const u32 = qp.sq.u32;
+    const psn = qp.slots[slotBase(index) + Slot.FIRST];
+    writeBth(port.buf, at, opcode, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, true, psn);
+    // AtomicETH has "swap or add data" first, then "compare data"; the work request has compare_add, then swap.
+    const swap = op === WrOpcode.ATOMIC_CMP_AND_SWP;
+    const lo = swap ? SQ.SWAP : SQ.COMPARE_ADD;
+    const compareLo = swap ? u32[w + SQ.COMPARE_ADD] : 0;
+    const compareHi = swap ? u32[w + SQ.COMPARE_ADD + 1] : 0;
+    const h = at + BTH_LEN;
+    writeAtomicEth(
+      port.buf,
+      h,
+      u64(u32, w + SQ.REMOTE_ADDR),
+      u32[w + SQ.ATOMIC_RKEY],
+      u32[w + lo + 1],
+      u32[w + lo],
+      compareHi,
+      compareLo,
+    );
+    port.end();
+    this.sent(qp, psn, 1);
+    this.pushRead(qp, psn, 0);
+    return this.advance(qp, index);
+  }
+
+  private pushRead(qp: SoftQp, end: number, cost: number): void {
+    const size = qp.readsEnd.length;
+    const i = (qp.readsHead + qp.readsOut) % size;
+    qp.readsEnd[i] = end;
+    qp.readsCost[i] = cost;
+    qp.readsOut++;
+    qp.readInflight += cost;
+  }
+
+  private sendUd(qp: SoftQp, index: number, op: number): number {
+    const engine = this.engine;
+    const u32 = qp.sq.u32;
+    const w = qp.sq.word(index);
+    const ah = engine.ahs.get(u32[w + SQ.AH_NUM]);
+    if (ah === undefined || ah.pd !== qp.pd) return this.failed(qp, index, WcStatus.LOC_QP_OP_ERR);
+    const s = slotBase(index);
+    const size = qp.slots[s + Slot.LENGTH];
+    const imm = op === WrOpcode.SEND_WITH_IMM;
+    const opcode = (imm ? OP_SEND_ONLY_WITH_IMM : OP_SEND_ONLY) | UD;
+    const header = opcodeHeaderLen[opcode];
+    const pad = -size & 3;
+    const port = engine.port;
+    const at = port.begin(ah.path, header + size + pad);
+    if (at < 0) return Sent.NO_ROOM;
+    const buf = port.buf;
+    const flags = slotFlags(qp, index);
+    const psn = qp.slots[s + Slot.FIRST];
+    const bits = BTH_MIG | (flags & SendFlags.SOLICITED ? BTH_SE : 0) | (pad << BTH_PAD_SHIFT);
+    writeBth(buf, at, opcode, bits, engine.pkey(qp), u32[w + SQ.REMOTE_QPN] & 0xffffff, false, psn);
+    // IBTA 10.2.5: a Q_Key with the high bit set in the request stands for the QP's own.
+    const qkey = u32[w + SQ.REMOTE_QKEY];
+    writeDeth(buf, at + BTH_LEN, qkey & 0x80000000 ? qp.attr.qkey : qkey, qp.qpn);
+    if (imm) writeImmDt(buf, at + BTH_LEN + 8, swap32(u32[w + SQ.EX]));
+    const payload = at + header;
+    const status = gather(engine.keys, qp, index, (flags & SendFlags.INLINE) !== 0, 0, size, buf, payload);
+    if (status !== WcStatus.SUCCESS) {
+      port.cancel();
+      return this.failed(qp, index, status);
+    }
+    buf.fill(0, payload + size, payload + size + pad);
+    port.end();
+    this.sent(qp, psn, 1);
+    this.advance(qp, index);
+    engine.completer.sentUnreliable(qp);
+    return Sent.YES;
+  }
+
+  /** Go back to `psn` and send from there again. Everything from it on counts as lost. */
+  goBack(qp: SoftQp, psn: number): void {
+    this.releaseAll(qp);
+    this.seek(qp, psn);
+    qp.packetsSinceAckReq = 0;
+    qp.goneBack = true;
+    this.engine.activate(qp);
+  }
+
+  /** The next packet to send is the one with `psn`: at or after the oldest that is not acknowledged. */
+  seek(qp: SoftQp, psn: number): void {
+    const ring = qp.sq;
+    for (let index = ring.consumer; index !== qp.sqFresh; index = ring.next(index)) {
+      if (slotState(qp, index) !== SlotState.STARTED) continue;
+      const s = slotBase(index);
+      if (psnDiff(psn, qp.slots[s + Slot.LAST]) > 0) continue;
+      qp.sqNext = index;
+      qp.cursor = Math.max(0, psnDiff(psn, qp.slots[s + Slot.FIRST])) * qp.mtu;
+      qp.nextPsn = psn;
+      return;
+    }
+    qp.sqNext = qp.sqFresh;
+    qp.cursor = 0;
+    qp.nextPsn = psn;
+  }
+
+  /** Nothing of this QP is in flight any more. */
+  releaseAll(qp: SoftQp): void {
+    if (qp.path !== null && qp.inflight > 0) this.engine.wake(qp.path.window.release(qp.inflight));
+    if (qp.readInflight > 0) this.engine.wake(this.engine.port.receiveWindow.release(qp.readInflight));
+    qp.inflight = 0;
+    qp.readInflight = 0;
+    qp.readsHead = 0;
+    qp.readsOut = 0;
+  }
+}
+
+function dataOpcode(op: number, first: boolean, last: boolean): number {
+  if (op === WrOpcode.RDMA_WRITE || op === WrOpcode.RDMA_WRITE_WITH_IMM) {
+    if (!last) return first ? OP_WRITE_FIRST : OP_WRITE_MIDDLE;
+    if (op === WrOpcode.RDMA_WRITE) return first ? OP_WRITE_ONLY : OP_WRITE_LAST;
+    return first ? OP_WRITE_ONLY_WITH_IMM : OP_WRITE_LAST_WITH_IMM;
+  }
+  if (!last) return first ? OP_SEND_FIRST : OP_SEND_MIDDLE;
+  if (op === WrOpcode.SEND) return first ? OP_SEND_ONLY : OP_SEND_LAST;
+  if (op === WrOpcode.SEND_WITH_IMM) return first ? OP_SEND_ONLY_WITH_IMM : OP_SEND_LAST_WITH_IMM;
+  return first ? OP_SEND_ONLY_WITH_INV : OP_SEND_LAST_WITH_INV;
+}

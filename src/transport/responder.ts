@@ -1,0 +1,365 @@
+// The responder of a reliable connection: takes requests in, in order, and answers them (IBTA 9.7.4, 9.7.5, 9.7.6).
+import { Access, EventType, QpState, WcFlags, WcOpcode, WcStatus } from '../core/constants.ts';
+import { AETH_ACK_UNLIMITED, AETH_RNR_NAK, NAK_INV_REQ, NAK_PSN_SEQ, NAK_REM_ACC, NAK_REM_OP } from '../wire/aeth.ts';
+import {
+  atomicEthCompareHi,
+  atomicEthCompareLo,
+  atomicEthRkey,
+  atomicEthSwapHi,
+  atomicEthSwapLo,
+  atomicEthVa,
+} from '../wire/atomiceth.ts';
+import { BTH_SE, bthFlags } from '../wire/bth.ts';
+import { getU32 } from '../wire/bytes.ts';
+import { iethRkey } from '../wire/ieth.ts';
+import {
+  OP_COMPARE_SWAP,
+  OPF_ATOMIC,
+  OPF_END,
+  OPF_IETH,
+  OPF_IMM,
+  OPF_READ_REQ,
+  OPF_RETH,
+  OPF_RWR,
+  OPF_SEND,
+  OPF_START,
+  OPF_WRITE,
+  opcodeAtomicEthOff,
+  opcodeFlags,
+  opcodeIethOff,
+  opcodeImmOff,
+  opcodeRethOff,
+} from '../wire/opcodes.ts';
+import { rethDmaLen, rethRkey, rethVa } from '../wire/reth.ts';
+import { scatterRecv } from './data.ts';
+import type { Engine } from './engine.ts';
+import { invalidate } from './local-ops.ts';
+import { psnAdd, psnDiff } from './psn.ts';
+import { InMessage, Resource, ResourceKind, type SoftQp } from './qp.ts';
+import { swap32 } from './wqe.ts';
+
+/** What a step of taking a packet in ended with: fine, or the NAK syndrome that answers it. */
+const OK = 0;
+
+export class Responder {
+  private readonly engine: Engine;
+  private readonly scratch = Buffer.from(new ArrayBuffer(8));
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** A request packet of an RC queue pair whose payload is `length` bytes at `payload`. */
+  receive(
+    qp: SoftQp,
+    buf: Buffer,
+    off: number,
+    opcode: number,
+    psn: number,
+    ackReq: boolean,
+    payload: number,
+    length: number,
+  ): void {
+    const state = qp.attr.state;
+    if (state < QpState.RTR || state === QpState.ERR || qp.respStopped) return;
+    const flags = opcodeFlags[opcode];
+    const distance = psnDiff(psn, qp.ePsn);
+    if (distance < 0) return this.duplicate(qp, buf, off, opcode, psn);
+    if (distance > 0) {
+      // C9-113.1.1: one NAK for a gap, until the packet that is missing comes.
+      this.engine.counters.out_of_seq_request++;
+      if (qp.nakSent) return;
+      qp.nakSent = true;
+      this.answer(qp, NAK_PSN_SEQ, qp.ePsn);
+      return;
+    }
+    qp.nakSent = false;
+    if (!qp.established) this.establish(qp);
+    const syndrome = this.take(qp, buf, off, opcode, flags, psn, payload, length);
+    if (syndrome !== OK) return this.refuse(qp, syndrome, psn);
+    if (flags & (OPF_READ_REQ | OPF_ATOMIC)) return;
+    qp.ePsn = psnAdd(psn, 1);
+    if (flags & OPF_END) qp.msn = (qp.msn + 1) & 0xffffff;
+    if (ackReq) this.answer(qp, AETH_ACK_UNLIMITED, psn);
+    // What was to be NAKed has come after all.
+    else if (qp.ackQueued && qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, psn);
+  }
+
+  /** The first packet of the peer says that the connection stands (C9-…; IBTA 11.6.3.3, Communication Established). */
+  private establish(qp: SoftQp): void {
+    qp.established = true;
+    if (qp.attr.state === QpState.RTR) qp.context.device.raise(EventType.COMM_EST, qp);
+  }
+
+  private take(
+    qp: SoftQp,
+    buf: Buffer,
+    off: number,
+    opcode: number,
+    flags: number,
+    psn: number,
+    payload: number,
+    length: number,
+  ): number {
+    if (!sequenceOk(qp, flags) || !lengthOk(qp, flags, length)) return NAK_INV_REQ;
+    if (flags & OPF_SEND) return this.takeSend(qp, buf, off, opcode, flags, payload, length);
+    if (flags & OPF_WRITE) return this.takeWrite(qp, buf, off, opcode, flags, payload, length);
+    if (flags & OPF_READ_REQ) return this.takeRead(qp, buf, off + opcodeRethOff[opcode], psn);
+    if (flags & OPF_ATOMIC) return this.takeAtomic(qp, buf, off + opcodeAtomicEthOff[opcode], opcode, psn);
+    return NAK_INV_REQ;
+  }
+
+  private takeSend(
+    qp: SoftQp,
+    buf: Buffer,
+    off: number,
+    opcode: number,
+    flags: number,
+    payload: number,
+    length: number,
+  ): number {
+    const recv = qp.recv;
+    if (flags & OPF_START) {
+      if (!this.engine.takeRecv(qp)) return AETH_RNR_NAK;
+      qp.recvOffset = 0;
+      qp.inMessage = InMessage.SEND;
+    }
+    // C9-…: too long for the receive buffers: an invalid request for the peer, a length error for the receiver.
+    if (qp.recvOffset + length > recv.length) return this.recvError(qp, WcStatus.LOC_LEN_ERR, NAK_INV_REQ);
+    if (length > 0) {
+      const status = scatterRecv(this.engine.keys, qp, recv, qp.recvOffset, length, buf, payload);
+      if (status !== WcStatus.SUCCESS) return this.recvError(qp, status, NAK_REM_OP);
+      qp.recvOffset += length;
+    }
+    if (flags & OPF_END) {
+      let ex = 0;
+      let wcFlags = 0;
+      if (flags & OPF_IMM) {
+        ex = swap32(getU32(buf, off + opcodeImmOff[opcode]));
+        wcFlags = WcFlags.WITH_IMM;
+      } else if (flags & OPF_IETH) {
+        ex = iethRkey(buf, off + opcodeIethOff[opcode]);
+        if (!invalidate(this.engine, qp, ex)) return this.recvError(qp, WcStatus.LOC_ACCESS_ERR, NAK_REM_ACC);
+        wcFlags = WcFlags.WITH_INV;
+      }
+      qp.inMessage = InMessage.NONE;
+      this.engine.completeRecv(
+        qp,
+        WcStatus.SUCCESS,
+        WcOpcode.RECV,
+        qp.recvOffset,
+        ex,
+        wcFlags,
+        isSolicited(buf, off),
+        0,
+      );
+    }
+    return OK;
+  }
+
+  private takeWrite(
+    qp: SoftQp,
+    buf: Buffer,
+    off: number,
+    opcode: number,
+    flags: number,
+    payload: number,
+    length: number,
+  ): number {
+    const keys = this.engine.keys;
+    if (flags & OPF_RETH) {
+      if ((qp.attr.accessFlags & Access.REMOTE_WRITE) === 0) return NAK_INV_REQ;
+      const reth = off + opcodeRethOff[opcode];
+      qp.writeVa = rethVa(buf, reth);
+      qp.writeRkey = rethRkey(buf, reth);
+      qp.writeTotal = rethDmaLen(buf, reth);
+      qp.writeLeft = qp.writeTotal;
+      // C9-88: the R_Key of a WRITE of length zero is not checked.
+      if (qp.writeLeft > 0 && !keys.remote(qp.writeRkey, qp, qp.writeVa, qp.writeLeft, Access.REMOTE_WRITE))
+        return NAK_REM_ACC;
+    }
+    // The packets together carry what the RETH announced, no more and no less (IBTA 9.7.4.1.5).
+    if (length > qp.writeLeft || (flags & OPF_END && length !== qp.writeLeft)) return NAK_INV_REQ;
+    if (flags & OPF_RWR && !qp.recv.active && !this.engine.takeRecv(qp)) return AETH_RNR_NAK;
+    if (length > 0) {
+      if (!keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE)) return NAK_REM_ACC;
+      if (!keys.memory!.write(keys.offset, buf, payload, length)) return NAK_REM_OP;
+      qp.writeVa += length;
+      qp.writeLeft -= length;
+    }
+    qp.inMessage = flags & OPF_END ? InMessage.NONE : InMessage.WRITE;
+    if (flags & OPF_RWR) {
+      const imm = swap32(getU32(buf, off + opcodeImmOff[opcode]));
+      const solicited = isSolicited(buf, off);
+      const op = WcOpcode.RECV_RDMA_WITH_IMM;
+      this.engine.completeRecv(qp, WcStatus.SUCCESS, op, qp.writeTotal, imm, WcFlags.WITH_IMM, solicited, 0);
+    }
+    return OK;
+  }
+
+  private takeRead(qp: SoftQp, buf: Buffer, reth: number, psn: number): number {
+    if ((qp.attr.accessFlags & Access.REMOTE_READ) === 0) return NAK_INV_REQ;
+    const va = rethVa(buf, reth);
+    const rkey = rethRkey(buf, reth);
+    const length = rethDmaLen(buf, reth);
+    if (length > 0 && !this.engine.keys.remote(rkey, qp, va, length, Access.REMOTE_READ)) return NAK_REM_ACC;
+    // C9-…: more READs and ATOMICs at a time than the connection was set up for.
+    if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
+    const packets = Math.max(1, Math.ceil(length / qp.mtu));
+    qp.msn = (qp.msn + 1) & 0xffffff;
+    qp.ePsn = psnAdd(psn, packets);
+    this.queueRead(qp, psn, va, rkey, length);
+    return OK;
+  }
+
+  private queueRead(qp: SoftQp, psn: number, va: number, rkey: number, length: number): void {
+    const job = this.jobAt(qp, psn);
+    job.kind = ResourceKind.READ;
+    job.psn = psn;
+    job.va = va;
+    job.rkey = rkey;
+    job.length = length;
+    job.offset = 0;
+    job.msn = qp.msn;
+  }
+
+  /** A place in the queue of answers: that of an answer to the same PSN which is still waiting, else the last. */
+  private jobAt(qp: SoftQp, psn: number): Resource {
+    this.engine.activate(qp);
+    for (const job of qp.jobs) {
+      if (psnDiff(psn, job.psn) >= 0 && psnDiff(psn, jobEnd(qp, job)) < 0) return job;
+    }
+    const job = qp.spare.pop() ?? new Resource();
+    qp.jobs.push(job);
+    return job;
+  }
+
+  private takeAtomic(qp: SoftQp, buf: Buffer, eth: number, opcode: number, psn: number): number {
+    if ((qp.attr.accessFlags & Access.REMOTE_ATOMIC) === 0) return NAK_INV_REQ;
+    const va = atomicEthVa(buf, eth);
+    const keys = this.engine.keys;
+    // C9-…: the address must be a multiple of 8.
+    if (va % 8 !== 0) return NAK_INV_REQ;
+    if (!keys.remote(atomicEthRkey(buf, eth), qp, va, 8, Access.REMOTE_ATOMIC)) return NAK_REM_ACC;
+    if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
+    const value = this.scratch;
+    if (!keys.memory!.read(keys.offset, value, 0, 8)) return NAK_REM_OP;
+    const lo = value.readUInt32LE(0);
+    const hi = value.readUInt32LE(4);
+    const swapLo = atomicEthSwapLo(buf, eth);
+    const swapHi = atomicEthSwapHi(buf, eth);
+    let store = true;
+    if (opcode === OP_COMPARE_SWAP) {
+      store = lo === atomicEthCompareLo(buf, eth) && hi === atomicEthCompareHi(buf, eth);
+      value.writeUInt32LE(swapLo, 0);
+      value.writeUInt32LE(swapHi, 4);
+    } else {
+      const sum = lo + swapLo;
+      value.writeUInt32LE(sum >>> 0, 0);
+      value.writeUInt32LE((hi + swapHi + (sum > 0xffffffff ? 1 : 0)) >>> 0, 4);
+    }
+    if (store && !keys.memory!.write(keys.offset, value, 0, 8)) return NAK_REM_OP;
+    qp.msn = (qp.msn + 1) & 0xffffff;
+    qp.ePsn = psnAdd(psn, 1);
+    this.keepAtomic(qp, psn, hi, lo);
+    return OK;
+  }
+
+  /** C9-…: the result is kept, so that a duplicate gets the same answer without being carried out again. */
+  private keepAtomic(qp: SoftQp, psn: number, hi: number, lo: number): void {
+    const limit = jobLimit(qp);
+    if (qp.atomics.length < limit) qp.atomics.push(new Resource());
+    const kept = qp.atomics[qp.atomicsNext % qp.atomics.length];
+    qp.atomicsNext = (qp.atomicsNext + 1) % limit;
+    kept.kind = ResourceKind.ATOMIC;
+    kept.psn = psn;
+    kept.origHi = hi;
+    kept.origLo = lo;
+    kept.msn = qp.msn;
+    this.queueAtomic(qp, kept);
+  }
+
+  private queueAtomic(qp: SoftQp, kept: Resource): void {
+    const job = this.jobAt(qp, kept.psn);
+    job.kind = ResourceKind.ATOMIC;
+    job.psn = kept.psn;
+    job.origHi = kept.origHi;
+    job.origLo = kept.origLo;
+    job.msn = kept.msn;
+  }
+
+  /** A request that was taken in before (C9-105 ff.): answered again, and carried out again only if it is a READ. */
+  private duplicate(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number): void {
+    this.engine.counters.duplicate_request++;
+    const flags = opcodeFlags[opcode];
+    if (flags & OPF_READ_REQ) {
+      const reth = off + opcodeRethOff[opcode];
+      const va = rethVa(buf, reth);
+      const rkey = rethRkey(buf, reth);
+      const size = rethDmaLen(buf, reth);
+      const end = psnAdd(psn, Math.max(1, Math.ceil(size / qp.mtu)));
+      if ((qp.attr.accessFlags & Access.REMOTE_READ) === 0 || psnDiff(end, qp.ePsn) > 0) return;
+      if (size > 0 && !this.engine.keys.remote(rkey, qp, va, size, Access.REMOTE_READ)) return;
+      if (qp.jobs.length < jobLimit(qp)) this.queueRead(qp, psn, va, rkey, size);
+    } else if (flags & OPF_ATOMIC) {
+      for (const kept of qp.atomics) {
+        if (kept.kind === ResourceKind.ATOMIC && kept.psn === psn) {
+          if (qp.jobs.length < jobLimit(qp)) this.queueAtomic(qp, kept);
+          return;
+        }
+      }
+    } else if (!qp.nakSent) {
+      // C9-…: a duplicate SEND or WRITE is acknowledged with the newest PSN.
+      this.answer(qp, AETH_ACK_UNLIMITED, psnAdd(qp.ePsn, -1));
+    }
+  }
+
+  /** The receive work request in hand ends in error, and with it the connection. */
+  private recvError(qp: SoftQp, status: number, syndrome: number): number {
+    this.engine.completeRecv(qp, status, WcOpcode.RECV, 0, 0, 0, true, 0);
+    return syndrome;
+  }
+
+  /** Answers a packet that was not taken in. */
+  private refuse(qp: SoftQp, syndrome: number, psn: number): void {
+    if (syndrome === AETH_RNR_NAK) {
+      // C9-…: not ready; what comes until the requester starts again here is dropped.
+      this.engine.counters.send_rnr_err++;
+      qp.nakSent = true;
+      this.answer(qp, AETH_RNR_NAK | qp.attr.minRnrTimer, psn);
+      return;
+    }
+    qp.respStopped = true;
+    this.answer(qp, syndrome, psn);
+    const event = syndrome === NAK_REM_ACC ? EventType.QP_ACCESS_ERR : EventType.QP_REQ_ERR;
+    qp.context.device.raise(event, qp);
+  }
+
+  private answer(qp: SoftQp, syndrome: number, psn: number): void {
+    qp.ackSyndrome = syndrome;
+    qp.ackPsn = psn;
+    this.engine.queueAck(qp);
+  }
+}
+
+const jobLimit = (qp: SoftQp): number => Math.max(1, qp.attr.maxDestRdAtomic);
+
+/** PSN after the last answer of a job. */
+export const jobEnd = (qp: SoftQp, job: Resource): number =>
+  psnAdd(job.psn, job.kind === ResourceKind.READ ? Math.max(1, Math.ceil(job.length / qp.mtu)) : 1);
+
+/** Does the packet fit where the message stands (IBTA table 54, valid sequences of opcodes)? */
+export function sequenceOk(qp: SoftQp, flags: number): boolean {
+  if (flags & OPF_START) return qp.inMessage === InMessage.NONE;
+  if (flags & OPF_SEND) return qp.inMessage === InMessage.SEND;
+  return flags & OPF_WRITE ? qp.inMessage === InMessage.WRITE : true;
+}
+
+/** First and middle packets are full, a last one is not empty (C9-…, IBTA 9.7.4.1.6). */
+export function lengthOk(qp: SoftQp, flags: number, length: number): boolean {
+  if ((flags & (OPF_SEND | OPF_WRITE)) === 0) return length === 0;
+  if ((flags & OPF_END) === 0) return length === qp.mtu;
+  return length <= qp.mtu && (length > 0 || (flags & OPF_START) !== 0);
+}
+
+export const isSolicited = (buf: Buffer, off: number): boolean => (bthFlags(buf, off) & BTH_SE) !== 0;

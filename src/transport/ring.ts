@@ -1,0 +1,82 @@
+// Work and completion queues as byte rings, laid out as `struct rxe_queue_buf` of <rdma/rdma_user_rxe.h>, so that an
+// unmodified libibverbs can share them. One side produces, the other consumes; indices lie in 0..mask; one slot stays empty.
+
+/** Offset of the elements in the ring's memory. */
+export const RING_HEADER = 384;
+const PRODUCER = 128 >> 2;
+const CONSUMER = 256 >> 2;
+
+/** Gives zeroed memory for a ring: an ArrayBuffer here, a file mapped by two processes elsewhere. */
+export type RingAllocator = (bytes: number) => Buffer;
+
+// Its own ArrayBuffer, not a slice of Node's pool: a ring is a unit that may be shared with another thread.
+export const localRing: RingAllocator = (bytes) => Buffer.from(new ArrayBuffer(bytes));
+
+export class Ring {
+  readonly bytes: Buffer;
+  readonly u32: Uint32Array;
+  /** log2 of an element's size. */
+  readonly log2: number;
+  readonly mask: number;
+
+  /** A ring of at least `elements` elements of at least `elementSize` bytes. */
+  constructor(elementSize: number, elements: number, allocate: RingAllocator) {
+    this.log2 = Math.max(6, 32 - Math.clz32(elementSize - 1));
+    const slots = 1 << (32 - Math.clz32(elements));
+    this.mask = slots - 1;
+    this.bytes = allocate(RING_HEADER + (slots << this.log2));
+    this.u32 = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length >> 2);
+    this.u32[0] = this.log2;
+    this.u32[1] = this.mask;
+  }
+
+  // The other side may be a program that writes anything here: masked, an index cannot lead outside.
+  get producer(): number {
+    return Atomics.load(this.u32, PRODUCER) & this.mask;
+  }
+
+  set producer(index: number) {
+    Atomics.store(this.u32, PRODUCER, index);
+  }
+
+  get consumer(): number {
+    return Atomics.load(this.u32, CONSUMER) & this.mask;
+  }
+
+  set consumer(index: number) {
+    Atomics.store(this.u32, CONSUMER, index);
+  }
+
+  next(index: number): number {
+    return (index + 1) & this.mask;
+  }
+
+  /** Elements produced and not yet consumed. */
+  get count(): number {
+    return (this.producer - this.consumer) & this.mask;
+  }
+
+  /** Byte offset of an element. */
+  at(index: number): number {
+    return RING_HEADER + (index << this.log2);
+  }
+
+  /** Index into `u32` of an element's first word. */
+  word(index: number): number {
+    return (RING_HEADER >> 2) + (index << (this.log2 - 2));
+  }
+
+  /** Moves what is queued to a ring of another size; null when it does not fit. */
+  resized(elements: number, allocate: RingAllocator): Ring | null {
+    const ring = new Ring(1 << this.log2, elements, allocate);
+    if (this.count > ring.mask) return null;
+    let to = 0;
+    const end = this.producer;
+    for (let from = this.consumer; from !== end; from = this.next(from)) {
+      this.bytes.copy(ring.bytes, ring.at(to), this.at(from), this.at(from) + (1 << this.log2));
+      to++;
+    }
+    ring.producer = to;
+    return ring;
+  }
+}

@@ -61,11 +61,12 @@ export class UdpTx {
   #reservedFlow: UdpFlow | null;
   #reservedJoins: boolean;
 
-  constructor(stats: LinkStats, gso: boolean) {
+  /** `system` stands in for the kernel in tests. */
+  constructor(stats: LinkStats, gso: boolean, system: Libc = libc()) {
     this.buf = allocate(ARENA_BYTES);
     this.id = 0;
     this.gso = gso;
-    this.#libc = libc();
+    this.#libc = system;
     this.#stats = stats;
     this.#arenaAt = addressOf(this.buf);
     this.#iovBase = MAX_BATCHES * MSG_WORDS;
@@ -168,7 +169,7 @@ export class UdpTx {
         if (code !== C.EINTR) this.#refused(code);
         continue;
       }
-      for (let i = first; i < first + sent; i++) this.#count_(i);
+      for (let i = first; i < first + sent; i++) this.#account(i);
       this.#first = first + sent;
     }
     this.#first = 0;
@@ -177,7 +178,7 @@ export class UdpTx {
     return true;
   }
 
-  #count_(i: number): void {
+  #account(i: number): void {
     this.#stats.txPackets += this.#segments[i];
     this.#stats.txBytes += this.#bytes[i];
   }

@@ -1,8 +1,10 @@
+import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 
-/** The symbolic name of a Linux errno: `EADDRINUSE` for 98. */
+/** The symbolic name of an errno of this system: `EADDRINUSE` for 98. */
 export function errnoName(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[0] ?? `errno ${errno}`;
+  const found = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return found?.[0] ?? `errno ${errno}`;
 }
 
 /** A system call that failed. */
@@ -13,9 +15,11 @@ export class SysError extends Error {
   readonly errno: number;
   readonly syscall: string;
 
-  constructor(errno: number, syscall: string, detail = '') {
-    const [code, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'unknown error'];
-    super(detail === '' ? `${syscall}: ${code}, ${text}` : detail);
+  /** `detail` replaces the message. */
+  constructor(errno: number, syscall: string, detail?: string) {
+    const code = errnoName(errno);
+    const text = getSystemErrorMap().get(-errno)?.[1];
+    super(detail ?? `${syscall}: ${code}${text === undefined ? '' : `, ${text}`}`);
     this.code = code;
     this.errno = errno;
     this.syscall = syscall;

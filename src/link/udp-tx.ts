@@ -102,6 +102,7 @@ export class UdpTx {
       this.#open &&
       this.#flows[last] === flow &&
       length <= this.#size[last] &&
+      length > 0 &&
       this.#bytes[last] + length <= (flow.family === 4 ? MAX_BYTES_4 : MAX_BYTES_6)
     ) {
       this.#reservedJoins = true;

@@ -132,6 +132,7 @@ export class UdpLink implements Link {
   }
 
   join(local: number, group: Uint8Array): void {
+    if (this.#closed) throw new Error('the link is closed');
     if (this.#membership(local, group) !== undefined) return;
     this.#add(openMulticast(this.#own[local], local, Uint8Array.from(group), this.port, this.#options));
   }

@@ -89,7 +89,8 @@ export interface DriverOps {
   modifyQp(qp: QueuePair, attr: Partial<QpAttr>, mask: number): void;
   queryQp(qp: QueuePair): QpAttr;
   destroyQp(qp: QueuePair): void;
-  postSend(qp: QueuePair, wr: SendWr): void;
+  /** `more`: further requests follow at once, and the doorbell is rung with the last of them. */
+  postSend(qp: QueuePair, wr: SendWr, more?: boolean): void;
   postRecv(qp: QueuePair, wr: RecvWr): void;
   createSrq(pd: ProtectionDomain, attr: SrqAttr): SharedReceiveQueue;
   modifySrq(srq: SharedReceiveQueue, attr: Partial<SrqAttr>, mask: number): void;

@@ -25,7 +25,7 @@ export interface Inbound {
 }
 
 export interface Port {
-  path(av: AddressVector): Path;
+  pathTo(av: AddressVector): Path;
   /** Room for one packet of `length` bytes (BTH to end of padding): its offset in `buf`, or -1 until a flush succeeds. */
   begin(path: Path, length: number): number;
   /** The buffer `begin` spoke of; ask for it after each `begin`. */

@@ -1,0 +1,218 @@
+// RoCEv2: IB packets in UDP datagrams, signed with the invariant CRC (IBTA annex A17).
+import type { AddressVector } from '../../core/ah.ts';
+import type { GidTable } from '../../core/gid.ts';
+import { addressOfGid } from '../../core/gid-text.ts';
+import type { Arrival, Flow, Link } from '../../link/link.ts';
+import type { Inbound, Path, Port } from '../../transport/port.ts';
+import { PeerWindow } from '../../transport/window.ts';
+import {
+  ICRC_LEN,
+  icrcCompute,
+  icrcId,
+  icrcLen4,
+  icrcLen6,
+  icrcMatches,
+  icrcRead,
+  icrcSeed4,
+  icrcSeed6,
+  icrcWrite,
+} from '../../wire/icrc.ts';
+import { icrcSolveIdDf } from '../../wire/icrc-id.ts';
+import { IPV4_LEN, writeIpv4, writeIpv6 } from '../../wire/ip.ts';
+import { ROCE_UDP_PORT, UDP_LEN } from '../../wire/udp.ts';
+
+const ECN_MASK = 3;
+const ECN_CE = 3;
+const GRH_LEN = 40;
+const DEFAULT_TTL = 64;
+
+/** A flow of the link, with what its packets' ICRCs start from and what may be in flight on it. */
+class RocePath implements Path {
+  readonly flow: Flow;
+  readonly link: Link;
+  readonly seed: number;
+  readonly v4: boolean;
+  readonly signed: boolean;
+  readonly window: PeerWindow;
+
+  constructor(flow: Flow, limit: number) {
+    this.flow = flow;
+    this.link = flow.link;
+    this.v4 = flow.family === 4;
+    this.seed = this.v4
+      ? icrcSeed4(flow.src, flow.dst, flow.sport, flow.dport, true)
+      : icrcSeed6(flow.src, flow.dst, flow.sport, flow.dport);
+    this.signed = flow.link.needsChecksum;
+    this.window = new PeerWindow(limit);
+  }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** The packet in hand: a view of the datagram that the link handed over. */
+class RoceInbound implements Inbound {
+  arrival!: Arrival;
+  buf!: Buffer;
+  off = 0;
+  len = 0;
+  congested = false;
+  group: Uint8Array | null = null;
+  private readonly link: Link;
+
+  constructor(link: Link) {
+    this.link = link;
+  }
+
+  isFrom(path: Path): boolean {
+    const flow = (path as RocePath).flow;
+    const arrival = this.arrival;
+    return flow.local === arrival.local && sameBytes(flow.dst, arrival.src);
+  }
+
+  // IBTA A17.4.5.2: an IPv4 header stands in the last 20 bytes of the place for the GRH, the bytes before it mean nothing.
+  writeGrh(target: Buffer, at: number): void {
+    const a = this.arrival;
+    const dst = a.group ?? this.link.addresses[a.local].bytes;
+    const tos = Math.max(0, a.tos);
+    const udp = UDP_LEN + a.len;
+    if (a.family === 4) {
+      target.fill(0, at, at + GRH_LEN - IPV4_LEN);
+      writeIpv4(target, at + GRH_LEN - IPV4_LEN, a.src, dst, tos, DEFAULT_TTL, 0, true, udp);
+    } else {
+      writeIpv6(target, at, a.src, dst, tos, 0, DEFAULT_TTL, udp);
+    }
+  }
+}
+
+/** Puts the transport's packets on a link as RoCEv2 datagrams, and takes them off it. */
+export class RocePort implements Port {
+  readonly receiveWindow: PeerWindow;
+  /** Datagrams whose ICRC is wrong, or too short to have one. */
+  icrcErrors = 0;
+  private readonly link: Link;
+  private readonly gids: GidTable;
+  private readonly paths = new Map<Flow, RocePath>();
+  private readonly inbound: RoceInbound;
+  private deliver: ((packet: Inbound) => void) | null = null;
+  // The packet between begin and end.
+  private path!: RocePath;
+  private at = 0;
+  private length = 0;
+  // Where the datagram before this one came from: the next is probably from there too.
+  private seed = 0;
+  private seedSrc: Uint8Array = new Uint8Array(0);
+  private seedPort = -1;
+  private seedLocal = -1;
+  private readonly onArrival = (arrival: Arrival): void => this.take(arrival);
+
+  constructor(link: Link, gids: GidTable) {
+    this.link = link;
+    this.gids = gids;
+    this.inbound = new RoceInbound(link);
+    this.receiveWindow = new PeerWindow(link.window);
+  }
+
+  pathTo(av: AddressVector): Path {
+    const entry = this.gids.at(av.sgidIndex);
+    if (entry === null) throw new RangeError(`the GID table has nothing at index ${av.sgidIndex}`);
+    const local = this.link.addresses.indexOf(entry.address);
+    const flow = this.link.flow({
+      local,
+      dst: addressOfGid(av.dgid),
+      dport: ROCE_UDP_PORT,
+      tos: av.trafficClass,
+      ttl: av.hopLimit || DEFAULT_TTL,
+    });
+    let path = this.paths.get(flow);
+    if (path === undefined) {
+      path = new RocePath(flow, flow.link.window);
+      this.paths.set(flow, path);
+    }
+    return path;
+  }
+
+  get buf(): Buffer {
+    return this.path.link.tx;
+  }
+
+  begin(path: Path, length: number): number {
+    const rocePath = path as RocePath;
+    const at = rocePath.link.reserve(rocePath.flow, length + ICRC_LEN);
+    if (at < 0) return -1;
+    this.path = rocePath;
+    this.at = at;
+    this.length = length;
+    return at;
+  }
+
+  end(): void {
+    const { path, length } = this;
+    const link = path.link;
+    if (path.signed) {
+      const udp = UDP_LEN + length + ICRC_LEN;
+      const seed = path.seed ^ (path.v4 ? icrcLen4(udp) ^ icrcId(link.txId) : icrcLen6(udp));
+      icrcWrite(seed, link.tx, this.at, length);
+    }
+    link.commit();
+  }
+
+  cancel(): void {
+    this.path.link.abort();
+  }
+
+  flush(): boolean {
+    return this.link.flush();
+  }
+
+  poll(deliver: (packet: Inbound) => void, budget: number): number {
+    this.deliver = deliver;
+    return this.link.poll(this.onArrival, budget);
+  }
+
+  private take(a: Arrival): void {
+    const length = a.len - ICRC_LEN;
+    if (length < 0 || (!a.trusted && !this.genuine(a, length))) {
+      this.icrcErrors++;
+      return;
+    }
+    const packet = this.inbound;
+    packet.arrival = a;
+    packet.buf = a.buf;
+    packet.off = a.off;
+    packet.len = length;
+    packet.congested = (a.tos & ECN_MASK) === ECN_CE;
+    packet.group = a.group;
+    this.deliver!(packet);
+  }
+
+  /** Is the ICRC right? An IPv4 header's identification is not to be seen, so any that would make it right is allowed. */
+  private genuine(a: Arrival, length: number): boolean {
+    if (length < 12) return false;
+    const udp = UDP_LEN + a.len;
+    const seed = this.seedOf(a);
+    if (a.family === 6) return icrcMatches(seed ^ icrcLen6(udp), a.buf, a.off, length);
+    const computed = icrcCompute(seed ^ icrcLen4(udp) ^ icrcId(a.idGuess), a.buf, a.off, length);
+    const diff = computed ^ icrcRead(a.buf, a.off + length);
+    return diff === 0 || icrcSolveIdDf(diff, length) >= 0;
+  }
+
+  private seedOf(a: Arrival): number {
+    if (a.group === null && a.sport === this.seedPort && a.local === this.seedLocal && sameBytes(a.src, this.seedSrc)) {
+      return this.seed;
+    }
+    const dst = a.group ?? this.link.addresses[a.local].bytes;
+    const seed =
+      a.family === 4 ? icrcSeed4(a.src, dst, a.sport, a.dport, true) : icrcSeed6(a.src, dst, a.sport, a.dport);
+    if (a.group === null) {
+      this.seed = seed;
+      this.seedSrc = Uint8Array.from(a.src);
+      this.seedPort = a.sport;
+      this.seedLocal = a.local;
+    }
+    return seed;
+  }
+}

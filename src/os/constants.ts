@@ -8,6 +8,7 @@ export const EMSGSIZE = 90;
 export const ENOPROTOOPT = 92;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
+export const ENETUNREACH = 101;
 export const ENOBUFS = 105;
 
 export const AF_INET = 2;

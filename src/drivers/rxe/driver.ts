@@ -1,0 +1,98 @@
+// rxe: verbs over RoCEv2 in UDP datagrams. All it adds to the software verbs is where packets go.
+import { randomInt } from 'node:crypto';
+import { mtuBytes } from '../../core/constants.ts';
+import type { Device } from '../../core/device.ts';
+import type { DriverOps } from '../../core/driver.ts';
+import { addressOfGid, gidFromAddress } from '../../core/gid-text.ts';
+import { pkeysMatch } from '../../core/pkey.ts';
+import { registerDevice, unregisterDevice } from '../../core/registry.ts';
+import type { Link } from '../../link/link.ts';
+import { Engine } from '../../transport/engine.ts';
+import type { SoftQp } from '../../transport/qp.ts';
+import type { RingAllocator } from '../../transport/ring.ts';
+import { softVerbs } from '../../transport/verbs.ts';
+import { deviceAttributes, pathMtuOf, portAttributes } from './attributes.ts';
+import { RocePort } from './port.ts';
+
+const GID_TABLE = 128;
+
+export interface RxeOptions {
+  /** A name, or a pattern with %d. Default `rxe%d`. */
+  readonly name?: string;
+  readonly link: Link;
+  /** Microseconds that only go forward. */
+  readonly clock: () => number;
+  /** Memory for work and completion queues. */
+  readonly allocate?: RingAllocator;
+  /** Random number below a bound; node:crypto's unless a simulation wants its own. */
+  readonly random?: (below: number) => number;
+}
+
+/** A registered rxe device with what drives it. */
+export class Rxe {
+  readonly device: Device;
+  readonly engine: Engine;
+  readonly port: RocePort;
+  readonly link: Link;
+
+  constructor(options: RxeOptions) {
+    const { link } = options;
+    this.link = link;
+    let engine!: Engine;
+    let port!: RocePort;
+    this.device = registerDevice({
+      name: options.name ?? 'rxe%d',
+      driver: 'rxe',
+      gidTableLength: GID_TABLE,
+      capabilities: ['atomic', 'resize-cq', 'rereg-mr'],
+      ops: (device) => {
+        port = new RocePort(link, device.gids);
+        engine = new Engine(
+          {
+            keys: device.keys,
+            pkeyAt: (index) => device.pkeys.entries[index],
+            pkeysMatch,
+            membersOf: (group) => device.mcast.membersOf(gidFromAddress(group)) as readonly SoftQp[],
+          },
+          port,
+          options.clock,
+        );
+        return rxeOps(device, link, engine, options);
+      },
+    });
+    this.engine = engine;
+    this.port = port;
+    this.device.gids.sync(link.addresses, link.netdev);
+  }
+
+  /** Takes the device away and closes its link. EBUSY while contexts are open. */
+  close(): void {
+    unregisterDevice(this.device);
+    this.link.close();
+  }
+}
+
+function rxeOps(device: Device, link: Link, engine: Engine, options: RxeOptions): DriverOps {
+  const attr = deviceAttributes(link);
+  // A group is joined on the network once, with the first queue pair attached to it.
+  const membership = (gid: Uint8Array): [local: number, group: Uint8Array] => {
+    const group = addressOfGid(gid);
+    return [link.addresses.findIndex((a) => a.bytes.length === group.length), group];
+  };
+  return {
+    queryDevice: () => attr,
+    queryPort: () => portAttributes(link, GID_TABLE),
+    ...softVerbs(engine, {
+      keys: device.keys,
+      mtu: mtuBytes(pathMtuOf(link)),
+      random: options.random ?? randomInt,
+      allocate: options.allocate,
+    }),
+    attachMcast(_qp, gid): void {
+      if (device.mcast.membersOf(gid).length === 0) link.join(...membership(gid));
+    },
+    detachMcast(_qp, gid): void {
+      if (device.mcast.membersOf(gid).length <= 1) link.leave(...membership(gid));
+    },
+  };
+}

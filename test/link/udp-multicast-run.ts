@@ -1,7 +1,7 @@
 // Two links join and leave a multicast group, a third sends to it. As a script it prints what came; used by udp-multicast.test.ts.
 import type { Arrival } from '../../src/link/link.ts';
 import { UdpLink } from '../../src/link/udp.ts';
-import { addressBytes, addressText } from '../../src/os/addresses.ts';
+import { addressBytes, addressText, localAddresses } from '../../src/os/addresses.ts';
 
 /** What arrived at either member, as `text group local` lines, after each step. */
 export function exchange(
@@ -55,6 +55,26 @@ export function exchange(
   }
 }
 
+/** From one interface's link-local address to that of the other end of the cable. */
+function linkLocalUnicast(): string[] {
+  const [here, there] = ['d0', 'd1'].map((d) => localAddresses().find((a) => a.netdev === d && a.scope !== 0)!);
+  const [a, b] = [here, there].map((own) => new UdpLink({ addresses: [own] }));
+  const there1 = a.flow({ local: 0, dst: there.bytes, dport: 4791 });
+  a.tx.write('hello', a.reserve(there1, 5), 'latin1');
+  a.commit();
+  a.flush();
+  const seen: string[] = [];
+  for (const end = Date.now() + 2000; seen.length === 0 && Date.now() < end; ) {
+    b.poll((x) => {
+      const known = addressText(x.src) === here.text;
+      seen.push(`${x.buf.toString('latin1', x.off, x.off + x.len)} from ${known ? 'here' : addressText(x.src)}`);
+    }, 1);
+  }
+  a.close();
+  b.close();
+  return seen;
+}
+
 if (import.meta.main) {
   const six = ['fd09::1', 'fd09::2', 'fd09::3'] as const;
   console.log(
@@ -62,6 +82,7 @@ if (import.meta.main) {
       v4: exchange(['10.9.0.1', '10.9.0.2', '10.9.0.3'], '239.9.9.9', 4791),
       v6: exchange(six, 'ff15::9:9', 4791),
       linkLocal: exchange(six, 'ff12::9:9', 4791),
+      unicast: linkLocalUnicast(),
     }),
   );
 }

@@ -51,7 +51,8 @@ export function decodeFrame(
   const udp = parseUdp(buf, udpOff, end);
   if (udp instanceof WireError) return udp;
   if (udp.dport !== ROCE_UDP_PORT) return new WireError('not-roce', udpOff + 2, `UDP port ${udp.dport}`);
-  if (udp.length > ip.payloadLength) {
+  // One datagram fills one IP packet; the ICRC's pseudo header takes both lengths from the one.
+  if (udp.length !== ip.payloadLength) {
     return new WireError('bad-length', udpOff + 4, `UDP length ${udp.length} in ${ip.payloadLength} bytes of IP`);
   }
   if (udpOff + udp.length > end) return new WireError('truncated', end, `UDP datagram of ${udp.length} bytes is cut`);

@@ -1,8 +1,9 @@
+import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import zlib from 'node:zlib';
 import fc from 'fast-check';
 import type { CapturedPacket } from '../../src/wire/capture.ts';
-import type { WireError } from '../../src/wire/error.ts';
+import { WireError } from '../../src/wire/error.ts';
 import {
   isKnownOpcode,
   knownOpcodes,
@@ -43,6 +44,33 @@ export function loadCapture(name: string): CapturedPacket[] {
 export function ok<T>(value: T | WireError): T {
   if (value instanceof Error) throw value;
   return value;
+}
+
+/**
+ * `bytes` (hexadecimal) parse to `header` at any offset and `header` is written as them, touching nothing beside; fewer bytes
+ * are an error.
+ */
+export function assertHeader<T>(
+  bytes: string,
+  header: T,
+  parse: (buf: Uint8Array, off: number, end?: number) => T | WireError,
+  emit: (buf: Uint8Array, off: number, header: T) => void,
+): void {
+  const length = bytes.length / 2;
+  for (const off of [0, 1, 7]) {
+    const buf = Buffer.from('ee'.repeat(off) + bytes + 'ee'.repeat(3), 'hex');
+    assert.deepEqual(parse(buf, off), header);
+    assert.deepEqual(parse(buf, off, off + length), header);
+    for (let short = 0; short < length; short++) {
+      const error = parse(buf, off, off + short);
+      assert.ok(error instanceof WireError);
+      assert.equal(error.code, 'truncated');
+      assert.equal(error.offset, off);
+    }
+    const out = Buffer.alloc(buf.length, 0xee);
+    emit(out, off, header);
+    assert.equal(out.toString('hex'), buf.toString('hex'));
+  }
 }
 
 /** ICRC of a RoCEv2 frame worked out from annex A17 alone: nothing of the code under test, zlib for the sum. */

@@ -15,6 +15,9 @@ const tables = new Int32Array(SLOTS * ENTRIES);
 const lengths = new Int32Array(SLOTS).fill(-1);
 const basis = new Int32Array(32);
 
+/** x^0 in the reflected representation. */
+const ONE = 1 << 31;
+
 /** One zero bit taken back: the inverse of `c & 1 ? (c >>> 1) ^ P : c >>> 1`, for which the polynomial's top bit is the witness. */
 function backBit(c: number): number {
   return c < 0 ? ((c ^ 0xedb88320) << 1) | 1 : c << 1;
@@ -38,16 +41,21 @@ function multiply(a: number, b: number): number {
   return product;
 }
 
-/** x^(-8 * 2^k) for k = 0..16: enough for any UDP datagram. */
-const INVERSE_POWERS = new Int32Array(17);
-INVERSE_POWERS[0] = carryBack(1 << 31, 1);
-for (let k = 1; k < 17; k++) INVERSE_POWERS[k] = multiply(INVERSE_POWERS[k - 1], INVERSE_POWERS[k - 1]);
+/** x^(-8 i) for i = 0..255, and x^(-8 * 256 i) for i = 0..256: a product of two covers any UDP datagram. */
+const INVERSE_LOW = powers(carryBack(ONE, 1), 257);
+const INVERSE_HIGH = powers(INVERSE_LOW[256], 257);
+
+function powers(base: number, count: number): Int32Array {
+  const p = new Int32Array(count);
+  p[0] = ONE;
+  for (let i = 1; i < count; i++) p[i] = multiply(p[i - 1], base);
+  return p;
+}
 
 /** Fills the cache slot with the table for carrying back over `n` bytes and the headers from the ID on. */
 function fillSlot(slot: number, n: number): void {
   const bytes = n + ID_TO_END;
-  let factor = 1 << 31;
-  for (let k = 0; k < 17; k++) if ((bytes >>> k) & 1) factor = multiply(factor, INVERSE_POWERS[k]);
+  let factor = multiply(INVERSE_LOW[bytes & 0xff], INVERSE_HIGH[bytes >>> 8]);
   // basis[i] is the image of the value with only bit i set; bit 31 is x^0, and each lower bit is one more factor of x.
   for (let bit = 31; bit >= 0; bit--) {
     basis[bit] = factor;

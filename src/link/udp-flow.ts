@@ -11,7 +11,8 @@ export class UdpFlow extends FlowRecord {
   readonly fd: number;
   /** Whether the TOS or TTL differs from the socket's and has to be given with each send. */
   readonly marked: boolean;
-  /** The destination's socket address in memory: its address, in two halves, and its length. */
+  /** The destination's socket address in memory: where, the same in two halves, and its length. */
+  readonly nameAt: number;
   readonly nameLow: number;
   readonly nameHigh: number;
   readonly nameLength: number;
@@ -24,6 +25,7 @@ export class UdpFlow extends FlowRecord {
     this.#name = allocate(SOCKADDR_BYTES);
     this.nameLength = writeSockaddr(this.#name, 0, this.dst, this.dport, link.addresses[options.local].scope);
     const at = addressOf(this.#name);
+    this.nameAt = at;
     this.nameLow = at >>> 0;
     this.nameHigh = (at - this.nameLow) / 2 ** 32;
   }

@@ -150,20 +150,12 @@ export class UdpTx {
   flush(): boolean {
     if (this.#first === this.#count) return true;
     this.#open = false;
-    for (let i = this.#first; i < this.#count; i++) this.#prepare(i, this.#segments[i]);
     while (this.#first < this.#count) {
       const first = this.#first;
       const fd = this.#flows[first].fd;
       let end = first + 1;
       while (end < this.#count && this.#flows[end].fd === fd) end++;
-      const msg = this.#msgAt + first * MSG_WORDS * 4;
-      this.#stats.txSyscalls++;
-      let sent = 1;
-      if (end === first + 1) {
-        if (this.#libc.sendmsg(fd, msg, FLAGS) === -1) sent = -1;
-      } else {
-        sent = this.#libc.sendmmsg(fd, msg, end - first, FLAGS);
-      }
+      const sent = end === first + 1 ? this.#sendOne(first, fd) : this.#sendMany(first, end, fd);
       if (sent === -1) {
         const code = errno();
         if (code === C.EAGAIN || code === C.ENOBUFS) return false;
@@ -177,6 +169,29 @@ export class UdpTx {
     this.#count = 0;
     this.#end = 0;
     return true;
+  }
+
+  /** Sends batch `i`; returns 1, or -1 as the system calls do. */
+  #sendOne(i: number, fd: number): number {
+    this.#stats.txSyscalls++;
+    const flow = this.#flows[i];
+    let result: number;
+    if (this.#segments[i] === 1 && !flow.marked) {
+      // 45 ns less than sendmsg, of some 900.
+      const at = this.#arenaAt + this.#offset[i];
+      result = this.#libc.sendto(fd, at, this.#size[i], FLAGS, flow.nameAt, flow.nameLength);
+    } else {
+      this.#prepare(i);
+      result = this.#libc.sendmsg(fd, this.#msgAt + i * MSG_WORDS * 4, FLAGS);
+    }
+    return result === -1 ? -1 : 1;
+  }
+
+  /** Sends batches `first` … `end`-1; returns how many the kernel took, or -1. */
+  #sendMany(first: number, end: number, fd: number): number {
+    this.#stats.txSyscalls++;
+    for (let i = first; i < end; i++) this.#prepare(i);
+    return this.#libc.sendmmsg(fd, this.#msgAt + first * MSG_WORDS * 4, end - first, FLAGS);
   }
 
   #account(i: number): void {
@@ -194,16 +209,15 @@ export class UdpTx {
     const segments = this.#segments[i];
     this.#stats.txErrors += segments;
     if (segments === 1 || (code !== C.EINVAL && code !== C.EIO && code !== C.ENOPROTOOPT)) return;
-    this.#prepare(i, 1);
-    this.#stats.txSyscalls++;
-    if (this.#libc.sendmsg(this.#flows[i].fd, this.#msgAt + i * MSG_WORDS * 4, FLAGS) === -1) return;
+    this.#segments[i] = 1;
+    this.#bytes[i] = this.#size[i];
+    if (this.#sendOne(i, this.#flows[i].fd) === -1) return;
     this.gso = false;
     this.#stats.txErrors--;
-    this.#stats.txPackets++;
-    this.#stats.txBytes += this.#size[i];
+    this.#account(i);
   }
 
-  #prepare(i: number, segments: number): void {
+  #prepare(i: number): void {
     const words = this.#words;
     const flow = this.#flows[i];
     const at = i * MSG_WORDS;
@@ -215,9 +229,9 @@ export class UdpTx {
     const low = address >>> 0;
     words[iov] = low;
     words[iov + 1] = (address - low) / 2 ** 32;
-    words[iov + 2] = segments === 1 ? this.#size[i] : this.#bytes[i];
-    words[at + CONTROL_LENGTH] =
-      segments === 1 && !flow.marked ? 0 : this.#prepareControl(i, flow, segments === 1 ? 0 : this.#size[i]);
+    words[iov + 2] = this.#bytes[i];
+    const segmentSize = this.#segments[i] === 1 ? 0 : this.#size[i];
+    words[at + CONTROL_LENGTH] = segmentSize === 0 && !flow.marked ? 0 : this.#prepareControl(i, flow, segmentSize);
   }
 
   /** Writes the control messages of batch `i`; returns their length. */

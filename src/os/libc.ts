@@ -11,6 +11,7 @@ export interface Libc {
   getsockname(fd: number, addr: number, lenPtr: number): number;
   setsockopt(fd: number, level: number, name: number, value: number, len: number): number;
   getsockopt(fd: number, level: number, name: number, value: number, lenPtr: number): number;
+  sendto(fd: number, buf: number, len: number, flags: number, addr: number, addrLen: number): number;
   sendmsg(fd: number, msg: number, flags: number): number;
   sendmmsg(fd: number, msgs: number, count: number, flags: number): number;
   recvmsg(fd: number, msg: number, flags: number): number;
@@ -34,6 +35,7 @@ const PROTOTYPES = [
   'int setsockopt(int, int, int, uintptr_t, unsigned int)',
   'int getsockopt(int, int, int, uintptr_t, uintptr_t)',
   // ssize_t as int: the largest result is a datagram's length, and koffi returns an int faster.
+  'int sendto(int, uintptr_t, uint32_t, int, uintptr_t, unsigned int)',
   'int sendmsg(int, uintptr_t, int)',
   'int sendmmsg(int, uintptr_t, unsigned int, int)',
   'int recvmsg(int, uintptr_t, int)',

@@ -1,6 +1,7 @@
 // A link over ordinary UDP sockets of Linux.
 import { addressText, type LocalAddress, localAddress } from '../os/addresses.ts';
 import { Epoll } from '../os/epoll.ts';
+import { requireLinux } from '../os/ffi.ts';
 import { libc } from '../os/libc.ts';
 import { FlowTable, newStats } from './flow.ts';
 import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
@@ -55,6 +56,7 @@ export class UdpLink implements Link {
   #closed: boolean;
 
   constructor(options: UdpLinkOptions) {
+    requireLinux('UdpLink');
     if (options.addresses.length === 0) throw new Error('a UdpLink needs an address');
     this.#own = options.addresses.map((a) => localAddress(typeof a === 'string' ? a : withScope(a)));
     this.addresses = this.#own;

@@ -55,7 +55,7 @@ let loaded: Libc | null = null;
 /** The C library of this process, loaded on first use; throws where there is no Linux. */
 export function libc(): Libc {
   if (loaded !== null) return loaded;
-  requireLinux('this');
+  requireLinux('calling the C library');
   // null: what the process itself is linked with, so glibc and musl alike.
   const library = ffi().load(null);
   const functions: Record<string, unknown> = {};

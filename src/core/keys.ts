@@ -1,14 +1,14 @@
 // The device's table of memory keys: who may reach which bytes is decided here, for every driver.
 import { randomInt } from 'node:crypto';
-import { Access, MwType, QpType } from './constants.ts';
+import { Access, MwType } from './constants.ts';
 import type { Memory } from './memory.ts';
 import { MemoryRegion, MemoryWindow } from './mr.ts';
 import type { ProtectionDomain } from './pd.ts';
 import type { QueuePair } from './qp.ts';
 
 /**
- * Keys are random, so that one cannot be guessed from another. The low 8 bits of a type 2 window's key are its consumer's
- * to choose (C10-71 ff.); the upper 24 bits are what is unique.
+ * Keys are random, so that one cannot be guessed from another. The upper 24 bits are what is unique; the low 8 bits of a
+ * window's key change as it is bound, at its consumer's choice (C10-71 ff.).
  */
 export class KeyTable {
   private readonly entries = new Map<number, MemoryRegion | MemoryWindow>();
@@ -17,18 +17,26 @@ export class KeyTable {
   offset = 0;
   region: MemoryRegion | null = null;
 
+  /** Keys in use. */
+  get size(): number {
+    return this.entries.size;
+  }
+
   /** A key that is free, for `entry`. */
   insert(entry: MemoryRegion | MemoryWindow): number {
     for (;;) {
-      const key = (randomInt(1, 1 << 24) << 8) >>> 0;
-      if (this.entries.has(key)) continue;
-      this.entries.set(key, entry);
-      return key;
+      const index = (randomInt(1, 1 << 24) << 8) >>> 0;
+      if (this.entries.has(index)) continue;
+      this.entries.set(index, entry);
+      return (index | randomInt(1 << 8)) >>> 0;
     }
   }
 
   remove(key: number): void {
     this.entries.delete((key & ~0xff) >>> 0);
+    // The last check's result must not keep alive, or give access to, what is gone.
+    this.memory = null;
+    this.region = null;
   }
 
   find(key: number): MemoryRegion | MemoryWindow | undefined {
@@ -40,10 +48,9 @@ export class KeyTable {
     const mr = this.entries.get((lkey & ~0xff) >>> 0);
     if (!(mr instanceof MemoryRegion) || mr.lkey !== lkey || mr.pd !== pd) return false;
     if (write && (mr.access & Access.LOCAL_WRITE) === 0) return false;
-    const offset = addr - mr.iova;
-    if (offset < 0 || offset + length > mr.length) return false;
+    if (!within(addr, length, mr.iova, mr.length)) return false;
     this.memory = mr.memory;
-    this.offset = offset;
+    this.offset = addr - mr.iova;
     this.region = mr;
     return true;
   }
@@ -53,21 +60,31 @@ export class KeyTable {
     const entry = this.entries.get((rkey & ~0xff) >>> 0);
     if (entry === undefined || entry.rkey !== rkey || entry.pd !== qp.pd || (entry.access & access) === 0) return false;
     if (entry instanceof MemoryWindow) {
-      if (entry.mr === null) return false;
+      const mr = entry.mr;
+      if (mr === null) return false;
       // o10-37.2.30: a type 2A window is reached through the queue pair it is bound to alone.
-      if (entry.type === MwType.TYPE_2 && (entry.qp !== qp || qp.type === QpType.UD)) return false;
-      const within = addr - entry.addr;
-      if (within < 0 || within + length > entry.length) return false;
-      this.memory = entry.mr.memory;
-      this.offset = entry.offset + within;
-      this.region = entry.mr;
+      if (entry.type === MwType.TYPE_2 && entry.qp !== qp) return false;
+      if (!within(addr, length, entry.addr, entry.length)) return false;
+      this.memory = mr.memory;
+      this.offset = entry.offset + (addr - entry.addr);
+      this.region = mr;
       return true;
     }
-    const offset = addr - entry.iova;
-    if (offset < 0 || offset + length > entry.length) return false;
+    if (!within(addr, length, entry.iova, entry.length)) return false;
     this.memory = entry.memory;
-    this.offset = offset;
+    this.offset = addr - entry.iova;
     this.region = entry;
     return true;
   }
+}
+
+/**
+ * Do `length` bytes at `addr` lie in the `size` bytes at `start`? Both were numbers off the wire or out of a program's
+ * ring: comparisons are written so that NaN fails them, and what is no safe integer fails too, so that no sum is rounded
+ * into the range. (`start + size` is a safe integer since registration.)
+ */
+function within(addr: number, length: number, start: number, size: number): boolean {
+  if (!Number.isSafeInteger(addr) || !Number.isSafeInteger(length)) return false;
+  const offset = addr - start;
+  return offset >= 0 && length >= 0 && length <= size - offset;
 }

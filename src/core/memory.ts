@@ -7,6 +7,8 @@ export interface Memory {
   read(offset: number, dst: Buffer, at: number, length: number): boolean;
   /** Copies `length` bytes of `src` at `at` to `offset`. False when the memory is gone or may not be written. */
   write(offset: number, src: Buffer, at: number, length: number): boolean;
+  /** The memory from `offset` on, `length` bytes of it; without this a {@link MemorySlice} does. */
+  slice?(offset: number, length: number): Memory;
 }
 
 /** Memory of this process: any ArrayBuffer, SharedArrayBuffer or view of one. */
@@ -29,4 +31,35 @@ export class LocalMemory implements Memory {
   write(offset: number, src: Buffer, at: number, length: number): boolean {
     return src.copy(this.bytes, offset, at, at + length) === length;
   }
+
+  slice(offset: number, length: number): LocalMemory {
+    return new LocalMemory(this.bytes.subarray(offset, offset + length));
+  }
+}
+
+/** A part of another memory. */
+export class MemorySlice implements Memory {
+  readonly byteLength: number;
+  private readonly whole: Memory;
+  private readonly start: number;
+
+  constructor(whole: Memory, start: number, length: number) {
+    this.byteLength = length;
+    this.whole = whole;
+    this.start = start;
+  }
+
+  read(offset: number, dst: Buffer, at: number, length: number): boolean {
+    return this.whole.read(this.start + offset, dst, at, length);
+  }
+
+  write(offset: number, src: Buffer, at: number, length: number): boolean {
+    return this.whole.write(this.start + offset, src, at, length);
+  }
+}
+
+/** `length` bytes of `memory` from `offset` on; the memory itself from 0 on, because the region bounds the length. */
+export function sliceMemory(memory: Memory, offset: number, length: number): Memory {
+  if (offset === 0) return memory;
+  return memory.slice?.(offset, length) ?? new MemorySlice(memory, offset, length);
 }

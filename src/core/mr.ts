@@ -49,4 +49,27 @@ export class MemoryWindow extends VerbsObject {
     this.pd = pd;
     this.type = type;
   }
+
+  /** Grants `length` bytes of `mr`, `offset` from its start, as `addr` onwards. The region has one user more. */
+  bind(mr: MemoryRegion, offset: number, addr: number, length: number, access: number, qp: QueuePair | null): void {
+    mr.users++;
+    this.unbind();
+    this.mr = mr;
+    this.qp = qp;
+    this.addr = addr;
+    this.length = length;
+    this.access = access;
+    this.offset = offset;
+  }
+
+  /** Takes back what was granted. */
+  unbind(): void {
+    if (this.mr !== null) this.mr.users--;
+    this.mr = null;
+    this.qp = null;
+    this.addr = 0;
+    this.length = 0;
+    this.access = 0;
+    this.offset = 0;
+  }
 }

@@ -11,6 +11,9 @@ export abstract class VerbsObject {
   /** Objects that stand on this one; while there are any it cannot be destroyed (EBUSY). */
   users = 0;
   destroyed = false;
+  /** Asynchronous events about this object that were handed to its context, and how many of them it acknowledged. */
+  asyncReported = 0;
+  asyncAcked = 0;
 
   constructor(context: Context) {
     this.context = context;

@@ -1,0 +1,107 @@
+// The values of queue pair attributes: which are allowed, and how they are set.
+import { addressVectorFault } from './av.ts';
+import { integerFault } from './check.ts';
+import { DeviceCap, mtuBytes, QpAttrMask, QpState, QpType } from './constants.ts';
+import type { ErrnoName } from './errors.ts';
+import { isMulticastGid } from './gid-text.ts';
+import { newQpAttr, type QpAttr, type QueuePair } from './qp.ts';
+
+const M = QpAttrMask;
+const PSN_MAX = 0xffffff;
+/** The high bit of a Q_Key: privileged ones have it (IBTA 10.2.5; C10-15). */
+export const QKEY_PRIVILEGED = 0x80000000;
+
+export interface AttrFault {
+  readonly code: ErrnoName;
+  /** A sentence that names the attribute and what is allowed. */
+  readonly message: string;
+}
+
+/** Null when the values that `mask` names are allowed for this queue pair. Reads what it is given, changes nothing. */
+export function checkAttr(qp: QueuePair, attr: Partial<QpAttr>, mask: number): AttrFault | null {
+  if (mask & M.QKEY && attr.qkey !== undefined && attr.qkey & QKEY_PRIVILEGED && !qp.context.rights.netRaw) {
+    return { code: 'EPERM', message: `qkey has its high bit set: ${qp.context.owner} lacks CAP_NET_RAW` };
+  }
+  const message = integersFault(qp, attr, mask) ?? pathFault(qp, attr, mask);
+  return message === null ? null : { code: 'EINVAL', message };
+}
+
+function integersFault(qp: QueuePair, attr: Partial<QpAttr>, mask: number): string | null {
+  const { device } = qp.context;
+  const most = device.attributes;
+  const rows: [bit: number, name: keyof QpAttr, min: number, max: number][] = [
+    [M.STATE, 'state', QpState.RESET, QpState.ERR],
+    [M.CUR_STATE, 'curState', QpState.RESET, QpState.ERR],
+    [M.ACCESS_FLAGS, 'accessFlags', 0, 0x3fffffff],
+    [M.PKEY_INDEX, 'pkeyIndex', 0, device.pkeys.length - 1],
+    [M.PORT, 'port', 1, most.physPortCnt],
+    [M.QKEY, 'qkey', 0, 0xffffffff],
+    [M.TIMEOUT, 'timeout', 0, 31],
+    [M.RETRY_CNT, 'retryCnt', 0, 7],
+    [M.RNR_RETRY, 'rnrRetry', 0, 7],
+    [M.RQ_PSN, 'rqPsn', 0, PSN_MAX],
+    [M.MAX_QP_RD_ATOMIC, 'maxRdAtomic', 0, most.maxQpInitRdAtom],
+    [M.MIN_RNR_TIMER, 'minRnrTimer', 0, 31],
+    [M.SQ_PSN, 'sqPsn', 0, PSN_MAX],
+    [M.MAX_DEST_RD_ATOMIC, 'maxDestRdAtomic', 0, most.maxQpRdAtom],
+    [M.DEST_QPN, 'destQpn', 0, 0xffffff],
+  ];
+  for (const [bit, name, min, max] of rows) {
+    if ((mask & bit) === 0) continue;
+    const fault = integerFault(name, attr[name] as number | undefined, min, max);
+    if (fault !== null) return fault;
+  }
+  if (mask & M.PKEY_INDEX && device.pkeys.entries[attr.pkeyIndex!] === 0) {
+    return `pkeyIndex is ${attr.pkeyIndex}, where the P_Key table of ${device.name} has no key`;
+  }
+  return null;
+}
+
+function pathFault(qp: QueuePair, attr: Partial<QpAttr>, mask: number): string | null {
+  const { device } = qp.context;
+  if (mask & (M.ALT_PATH | M.PATH_MIG_STATE) && (device.attributes.deviceCapFlags & DeviceCap.AUTO_PATH_MIG) === 0) {
+    return `ALT_PATH and PATH_MIG_STATE need automatic path migration, which device ${device.name} does not claim`;
+  }
+  if (mask & M.PATH_MTU) {
+    const { activeMtu } = device.ops.queryPort(1);
+    const fault = integerFault('pathMtu', attr.pathMtu, 1, activeMtu);
+    if (fault !== null) return `${fault} (the port's active MTU is ${mtuBytes(activeMtu)} bytes)`;
+  }
+  if (mask & M.AV) {
+    if (attr.av === undefined || attr.av === null) return 'av is not given';
+    const fault = addressVectorFault(device, attr.av);
+    if (fault !== null) return fault;
+    if (qp.type !== QpType.UD && isMulticastGid(attr.av.dgid))
+      return 'av.dgid is a multicast group: only UD sends to one';
+  }
+  return null;
+}
+
+/** What `mask` names is copied to `qp.attr`; on RESET all attributes are as at creation. For drivers. */
+export function applyAttr(qp: QueuePair, attr: Partial<QpAttr>, mask: number): void {
+  const to = qp.attr;
+  if (mask & M.STATE && attr.state === QpState.RESET) {
+    Object.assign(to, newQpAttr());
+    return;
+  }
+  if (mask & M.EN_SQD_ASYNC_NOTIFY) to.enSqdAsyncNotify = attr.enSqdAsyncNotify === true;
+  if (mask & M.ACCESS_FLAGS) to.accessFlags = attr.accessFlags!;
+  if (mask & M.PKEY_INDEX) to.pkeyIndex = attr.pkeyIndex!;
+  if (mask & M.PORT) to.port = attr.port!;
+  if (mask & M.QKEY) to.qkey = attr.qkey!;
+  if (mask & M.AV) to.av = { ...attr.av!, dgid: Uint8Array.from(attr.av!.dgid) };
+  if (mask & M.PATH_MTU) to.pathMtu = attr.pathMtu!;
+  if (mask & M.TIMEOUT) to.timeout = attr.timeout!;
+  if (mask & M.RETRY_CNT) to.retryCnt = attr.retryCnt!;
+  if (mask & M.RNR_RETRY) to.rnrRetry = attr.rnrRetry!;
+  if (mask & M.RQ_PSN) to.rqPsn = attr.rqPsn!;
+  if (mask & M.MAX_QP_RD_ATOMIC) to.maxRdAtomic = attr.maxRdAtomic!;
+  if (mask & M.MIN_RNR_TIMER) to.minRnrTimer = attr.minRnrTimer!;
+  if (mask & M.SQ_PSN) to.sqPsn = attr.sqPsn!;
+  if (mask & M.MAX_DEST_RD_ATOMIC) to.maxDestRdAtomic = attr.maxDestRdAtomic!;
+  if (mask & M.DEST_QPN) to.destQpn = attr.destQpn!;
+  if (mask & M.STATE) {
+    to.state = attr.state!;
+    to.curState = attr.state!;
+  }
+}

@@ -19,8 +19,10 @@ export function newSocket(family: 4 | 6, shared: boolean): Socket {
 
 export async function bindSocket(socket: Socket, host: string, port: number): Promise<void> {
   try {
+    // The socket may be bound before the call returns.
+    const listening = once(socket, 'listening');
     socket.bind({ address: host, port, exclusive: true });
-    await once(socket, 'listening');
+    await listening;
   } catch (error) {
     throw explain(error as NodeJS.ErrnoException, host, port);
   }

@@ -190,8 +190,8 @@ export class DgramLink implements Link {
   }
 
   /**
-   * Joins by a socket bound to the group, since a socket bound to a unicast address gets no multicast. It is open some turns
-   * of the event loop later; an error then is in {@link lastError}.
+   * Joins by a socket bound to the group, since a socket bound to a unicast address gets no multicast. It may be open only
+   * some turns of the event loop later; an error is then in {@link lastError}.
    */
   join(local: number, group: Uint8Array): void {
     const own = this.addresses[local];

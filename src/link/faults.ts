@@ -72,6 +72,9 @@ export class FaultLink extends Decorator {
   private copies = false;
   private readonly pool = new ParcelPool();
   private open: Parcel | null = null;
+  /** Committed and not flushed. */
+  private readonly staged = new Fifo<Parcel>();
+  /** To be sent now. */
   private readonly ready = new Fifo<Parcel>();
   private receiver: Receive | null = null;
   private readonly arrived: Receive;
@@ -99,9 +102,9 @@ export class FaultLink extends Decorator {
   }
 
   override reserve(flow: Flow, length: number): number {
-    // What was sent through here before goes first.
-    if (!this.copies && this.ready.length === 0 && this.out.held.length === 0) return super.reserve(flow, length);
-    if (this.ready.length >= TRANSMIT_LIMIT) return -1;
+    // What was kept here before goes first.
+    if (!this.copies && this.kept === 0) return super.reserve(flow, length);
+    if (this.staged.length + this.ready.length >= TRANSMIT_LIMIT) return -1;
     if (length + headerBytes(flow.family) > this.mtu) {
       throw new RangeError(`a datagram of ${length} bytes does not fit the MTU of ${this.mtu}`);
     }
@@ -126,20 +129,19 @@ export class FaultLink extends Decorator {
     this.open = null;
     parcel.flow = this.openFlow!.inner;
     this.openFlow = null;
-    if (!this.out.on) {
-      this.queue(parcel);
-    } else if (this.out.random.chance(this.options.loss)) {
+    const { on, random } = this.out;
+    if (on && random.chance(this.options.loss)) {
       this.counters.lost++;
       this.pool.release(parcel);
-    } else {
-      if (this.out.random.chance(this.options.duplicate)) {
-        const copy = this.pool.take(parcel.len);
-        copy.copyOutgoing(parcel);
-        this.counters.duplicated++;
-        this.queue(copy);
-      }
-      this.queue(parcel);
+      return;
     }
+    if (on && random.chance(this.options.duplicate)) {
+      const copy = this.pool.take(parcel.len);
+      copy.copyOutgoing(parcel);
+      this.counters.duplicated++;
+      this.staged.push(copy);
+    }
+    this.staged.push(parcel);
   }
 
   override abort(): void {
@@ -153,29 +155,15 @@ export class FaultLink extends Decorator {
   }
 
   override flush(): boolean {
-    if (!this.inner.flush()) return false;
-    if (this.out.held.length > 0) {
-      const now = this.clock();
-      while (this.out.held.nextTime <= now) this.ready.push(this.out.held.pop()!);
-    }
-    for (let parcel = this.ready.peek(); parcel !== undefined; parcel = this.ready.peek()) {
-      const flow = parcel.flow!;
-      const off = flow.link.reserve(flow, parcel.len);
-      if (off < 0) return false;
-      parcel.buf.copy(flow.link.tx, off, 0, parcel.len);
-      flow.link.commit();
-      this.ready.shift();
-      this.pool.release(parcel);
-      if (!this.inner.flush()) return false;
-    }
-    return true;
+    for (let parcel = this.staged.shift(); parcel !== undefined; parcel = this.staged.shift()) this.queue(parcel);
+    return this.release();
   }
 
   /** Returns how many were handled: handed over, lost or held back. */
   override poll(receive: Receive, budget: number): number {
     this.receiver = receive;
     let count = 0;
-    if (this.out.held.length > 0 && this.out.held.nextTime <= this.clock()) this.flush();
+    if (this.out.held.length > 0 && this.out.held.nextTime <= this.clock()) this.release();
     if (this.in.held.length > 0) {
       const now = this.clock();
       for (; this.in.held.nextTime <= now && count < budget; count++) {
@@ -255,6 +243,29 @@ export class FaultLink extends Decorator {
       parcel.time = due;
       side.held.push(parcel);
     }
+  }
+
+  /** Sends what is due, each datagram by itself. */
+  private release(): boolean {
+    if (!this.inner.flush()) return false;
+    if (this.kept === 0) return true;
+    const now = this.clock();
+    while (this.out.held.nextTime <= now) this.ready.push(this.out.held.pop()!);
+    for (let parcel = this.ready.peek(); parcel !== undefined; parcel = this.ready.peek()) {
+      const flow = parcel.flow!;
+      const off = flow.link.reserve(flow, parcel.len);
+      if (off < 0) return false;
+      parcel.buf.copy(flow.link.tx, off, 0, parcel.len);
+      flow.link.commit();
+      this.ready.shift();
+      this.pool.release(parcel);
+      if (!this.inner.flush()) return false;
+    }
+    return true;
+  }
+
+  private get kept(): number {
+    return this.staged.length + this.ready.length + this.out.held.length;
   }
 
   private damage(parcel: Parcel, chance: Random): void {

@@ -4,7 +4,7 @@ import * as C from '../os/constants.ts';
 import { SysError } from '../os/errors.ts';
 import { check, errno, libc } from '../os/libc.ts';
 import { addressOf, allocate } from '../os/memory.ts';
-import { SOCKADDR_BYTES, writeSockaddr } from '../os/sockaddr.ts';
+import { readSockaddr, SOCKADDR_BYTES, writeSockaddr } from '../os/sockaddr.ts';
 import { getOption, setOption, setOptionBytes, trySetOption } from '../os/sockopt.ts';
 
 /** TTL and hop limit of packets whose flow does not ask for another: what Linux itself uses. */
@@ -76,6 +76,15 @@ export function openMulticast(
 /** The kernel's limit on what waits in the socket to be received, in bytes of its own accounting (see udp-window.ts). */
 export function receiveBuffer(socket: UdpSocket): number {
   return getOption(socket.fd, C.SOL_SOCKET, C.SO_RCVBUF);
+}
+
+/** The port that the system chose. */
+export function boundPort(socket: UdpSocket): number {
+  const buf = allocate(SOCKADDR_BYTES + 4);
+  buf.writeUInt32LE(SOCKADDR_BYTES, SOCKADDR_BYTES);
+  const at = addressOf(buf);
+  check(libc().getsockname(socket.fd, at, at + SOCKADDR_BYTES), 'getsockname');
+  return readSockaddr(buf, 0).port;
 }
 
 function create(family: 4 | 6, options: SocketOptions): number {

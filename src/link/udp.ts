@@ -7,7 +7,14 @@ import { FlowTable, newStats } from './flow.ts';
 import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
 import { UdpFlow } from './udp-flow.ts';
 import { UdpRx } from './udp-rx.ts';
-import { openMulticast, openUnicast, receiveBuffer, type SocketOptions, type UdpSocket } from './udp-socket.ts';
+import {
+  boundPort,
+  openMulticast,
+  openUnicast,
+  receiveBuffer,
+  type SocketOptions,
+  type UdpSocket,
+} from './udp-socket.ts';
 import { UdpTx } from './udp-tx.ts';
 import { windowOf } from './udp-window.ts';
 
@@ -21,7 +28,7 @@ const SCAN_WHEN_BUSY = 16;
 export interface UdpLinkOptions {
   /** Own addresses, each with a socket: `127.0.0.1`, `fe80::1%eth0`. */
   readonly addresses: readonly (string | LinkAddress)[];
-  /** UDP port, own and (by convention) the peers'. */
+  /** UDP port, own and (by convention) the peers'. 0: the system chooses, for the first address, and all have that. */
   readonly port?: number;
   /** Let the kernel cut batches into datagrams (UDP_SEGMENT). Turned off by itself where the kernel refuses. */
   readonly gso?: boolean;
@@ -64,7 +71,6 @@ export class UdpLink implements Link {
     this.netdev = this.#own[0].netdev;
     this.needsChecksum = true;
     this.stats = newStats();
-    this.port = options.port ?? ROCE_PORT;
     this.#options = {
       rcvbuf: options.rcvbuf ?? 4 << 20,
       sndbuf: options.sndbuf ?? 4 << 20,
@@ -74,12 +80,18 @@ export class UdpLink implements Link {
     this.#epoll = new Epoll();
     this.fds = [this.#epoll.fd];
     this.#closed = false;
+    let port = options.port ?? ROCE_PORT;
     try {
-      for (const [i, own] of this.#own.entries()) this.#add(openUnicast(own, i, this.port, this.#options));
+      for (const [i, own] of this.#own.entries()) {
+        const socket = openUnicast(own, i, port, this.#options);
+        this.#add(socket);
+        if (port === 0) port = boundPort(socket);
+      }
     } catch (error) {
       this.close();
       throw error;
     }
+    this.port = port;
     this.window = windowOf(Math.min(...this.#sockets.map(receiveBuffer)));
     this.#tx = new UdpTx(this.stats, options.gso ?? true);
     this.#rx = new UdpRx(this.stats, this.port);

@@ -5,10 +5,23 @@ import { UdpLink, type UdpLinkOptions } from '../../src/link/udp.ts';
 import { addressBytes } from '../../src/os/addresses.ts';
 import { Epoll } from '../../src/os/epoll.ts';
 import type { SysError } from '../../src/os/errors.ts';
+import { linkConformance } from './conformance.ts';
 
 const PORT = 24791;
 const A = '127.0.41.1';
 const B = '127.0.41.2';
+
+const conforming = (options: Partial<UdpLinkOptions>) => () => {
+  const a = new UdpLink({ addresses: ['127.0.41.6'], port: 0, ...options });
+  const b = new UdpLink({ addresses: ['127.0.41.7'], port: a.port, ...options });
+  return { a, b, group: addressBytes('239.255.41.7') };
+};
+linkConformance('UDP sockets', conforming({}));
+linkConformance('UDP sockets without GSO and GRO', conforming({ gso: false, gro: false }));
+linkConformance('UDP sockets, IPv6', () => {
+  const [a, b] = [0, 0].map((port) => new UdpLink({ addresses: ['::1'], port }));
+  return { a, b };
+});
 
 interface Seen {
   text: string;

@@ -108,6 +108,14 @@ export class Decorator implements Link {
     return this.inner.nextDue?.() ?? Number.POSITIVE_INFINITY;
   }
 
+  ref(): void {
+    this.inner.ref?.();
+  }
+
+  unref(): void {
+    this.inner.unref?.();
+  }
+
   close(): void {
     this.inner.close();
   }

@@ -109,6 +109,14 @@ class HostLink implements Link {
     return this.inner.nextDue?.() ?? Number.POSITIVE_INFINITY;
   }
 
+  ref(): void {
+    this.inner.ref?.();
+  }
+
+  unref(): void {
+    this.inner.unref?.();
+  }
+
   close(): void {
     this.loopback?.close();
     this.inner.close();

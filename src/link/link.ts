@@ -119,5 +119,8 @@ export interface Link {
   onArrival: (() => void) | null;
   /** Where a link holds datagrams back: when (on the clock it was given) `poll` or `flush` should be called; else Infinity. */
   nextDue?(): number;
+  /** For links that live in Node's event loop: whether an open link keeps the process alive. At first it does not. */
+  ref?(): void;
+  unref?(): void;
   close(): void;
 }

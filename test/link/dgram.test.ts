@@ -98,7 +98,10 @@ describe('DgramLink', () => {
     };
     assert.equal(run('').status, 0);
     const start = performance.now();
-    const held = run('link.ref(); setTimeout(() => { link.unref(); process.exitCode = 7; }, 300).unref();');
+    const wrap = `const { withLoopback } = await import('${new URL('../../src/link/host.ts', import.meta.url).href}');
+      const { withFaults } = await import('${new URL('../../src/link/faults.ts', import.meta.url).href}');
+      const outer = withFaults(withLoopback(link), {});`;
+    const held = run(`${wrap} outer.ref(); setTimeout(() => { outer.unref(); process.exitCode = 7; }, 300).unref();`);
     assert.equal(held.status, 7);
     assert.ok(performance.now() - start >= 300);
   });

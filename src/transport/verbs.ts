@@ -6,8 +6,6 @@ import type { Context } from '../core/context.ts';
 import { Armed, type CompletionChannel, type CompletionQueue } from '../core/cq.ts';
 import type { DriverOps } from '../core/driver.ts';
 import { VerbsError } from '../core/errors.ts';
-import type { KeyTable } from '../core/keys.ts';
-import type { MemoryRegion, MemoryWindow } from '../core/mr.ts';
 import type { ProtectionDomain } from '../core/pd.ts';
 import type { QpAttr, QpInit, QueuePair } from '../core/qp.ts';
 import type { SharedReceiveQueue, SrqAttr } from '../core/srq.ts';
@@ -24,7 +22,6 @@ import { produceRecv, produceSend } from './wqe.ts';
 export type SoftOps = Omit<DriverOps, 'queryDevice' | 'queryPort' | 'attachMcast' | 'detachMcast'>;
 
 export interface SoftVerbsOptions {
-  readonly keys: KeyTable;
   /** Path MTU of datagrams: the port's active MTU, in bytes. */
   readonly mtu: number;
   /** Random number below a bound: the first QPN is drawn, so that packets for an earlier life of the device meet no QP. */
@@ -38,7 +35,7 @@ const QPNS = 0xffffff - FIRST_QPN;
 
 /** The verbs over `engine`. */
 export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
-  const { keys, mtu } = options;
+  const { mtu } = options;
   const allocate = options.allocate ?? localRing;
   let lastQpn = options.random(QPNS);
   let lastAh = 0;
@@ -53,26 +50,12 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
     allocPd: () => {},
     deallocPd: () => {},
 
-    regMr(mr: MemoryRegion): void {
-      mr.lkey = keys.insert(mr);
-      mr.rkey = mr.lkey;
-    },
-    deregMr(mr: MemoryRegion): void {
-      keys.remove(mr.lkey);
-    },
-    reregMr(mr: MemoryRegion): void {
-      // IBTA 11.2.8.3: what was known under the old keys is not reached by them any more.
-      keys.remove(mr.lkey);
-      mr.lkey = keys.insert(mr);
-      mr.rkey = mr.lkey;
-    },
-    allocMw(mw: MemoryWindow): void {
-      mw.rkey = keys.insert(mw);
-    },
-    deallocMw(mw: MemoryWindow): void {
-      unbind(mw);
-      keys.remove(mw.rkey);
-    },
+    // The core keeps the table of keys; registration leaves nothing for software to do.
+    regMr: () => {},
+    deregMr: () => {},
+    reregMr: () => {},
+    allocMw: () => {},
+    deallocMw: unbind,
 
     createCq(context: Context, cqe: number, channel: CompletionChannel | null): CompletionQueue {
       return new SoftCq(context, cqe, channel, allocate, (cq) => engine.overrun(cq));

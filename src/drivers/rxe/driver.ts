@@ -83,7 +83,6 @@ function rxeOps(device: Device, link: Link, engine: Engine, options: RxeOptions)
     queryDevice: () => attr,
     queryPort: () => portAttributes(link, GID_TABLE),
     ...softVerbs(engine, {
-      keys: device.keys,
       mtu: mtuBytes(pathMtuOf(link)),
       random: options.random ?? randomInt,
       allocate: options.allocate,
@@ -92,7 +91,7 @@ function rxeOps(device: Device, link: Link, engine: Engine, options: RxeOptions)
       if (device.mcast.membersOf(gid).length === 0) link.join(...membership(gid));
     },
     detachMcast(_qp, gid): void {
-      if (device.mcast.membersOf(gid).length <= 1) link.leave(...membership(gid));
+      if (device.mcast.membersOf(gid).length === 0) link.leave(...membership(gid));
     },
   };
 }

@@ -1,0 +1,169 @@
+import { EventEmitter } from 'node:events';
+import { EventType, type EventTypeName, mtuBytes, nameOf, PortState } from '../core/constants.ts';
+import type { Context, AsyncEvent as CoreEvent } from '../core/context.ts';
+import type { DeviceAttributes, PortAttributes } from '../core/driver.ts';
+import { ackAsyncEvent } from '../core/events.ts';
+import { gidToText } from '../core/gid-text.ts';
+import { listResources, type ResourceEntry } from '../core/resources.ts';
+import { closeContext, openContext } from '../core/verbs-context.ts';
+import { createCq } from '../core/verbs-cq.ts';
+import { allocPd } from '../core/verbs-pd.ts';
+import type { Rxe } from '../drivers/rxe/driver.ts';
+import type { LinkStats } from '../link/link.ts';
+import type { Counters } from '../transport/counters.ts';
+import type { CaptureFile } from './capture-file.ts';
+import { CompletionQueue } from './cq.ts';
+import { EngineLoop } from './loop.ts';
+import { ProtectionDomain } from './pd.ts';
+import { realAddresses } from './virtual-address.ts';
+
+/** Something that happened to an object, the port or the device (`struct ibv_async_event`). */
+export interface AsyncEvent {
+  readonly type: EventTypeName;
+  /** The queue pair, for events of queue pairs. */
+  readonly qpn?: number;
+  /** Kind and handle of the object; none for events of the port or the device. */
+  readonly object?: { readonly kind: string; readonly handle: number };
+}
+
+/** One of the device's addresses. */
+export interface Gid {
+  readonly index: number;
+  readonly gid: string;
+  readonly type: string;
+}
+
+export interface DeviceEvents {
+  async: [event: AsyncEvent];
+}
+
+/**
+ * An open RDMA device: made by {@link openDevice}. It keeps the process alive until it is closed (or {@link unref}).
+ * Emits `async` for asynchronous events.
+ */
+export class Device extends EventEmitter<DeviceEvents> {
+  private readonly rxe: Rxe;
+  private readonly context: Context;
+  private readonly loop: EngineLoop;
+  private readonly capture: CaptureFile | null;
+  private readonly cqs = new Set<CompletionQueue>();
+  private closed = false;
+
+  /** @internal */
+  constructor(rxe: Rxe, capture: CaptureFile | null, owner: string) {
+    super();
+    this.rxe = rxe;
+    this.capture = capture;
+    this.context = openContext(rxe.device, { owner });
+    this.context.onAsyncEvent = (event) => {
+      this.emit('async', describe(event));
+      ackAsyncEvent(event);
+    };
+    this.loop = new EngineLoop(rxe.engine, rxe.link);
+  }
+
+  get name(): string {
+    return this.rxe.device.name;
+  }
+
+  get driver(): string {
+    return this.rxe.device.driver;
+  }
+
+  /** `ibv_query_device` */
+  query(): DeviceAttributes {
+    return this.rxe.device.attributes;
+  }
+
+  /** `ibv_query_port` */
+  queryPort(): PortAttributes {
+    return this.rxe.device.ops.queryPort(1);
+  }
+
+  get portState(): string {
+    return nameOf(PortState, this.queryPort().state);
+  }
+
+  /** Largest path MTU in bytes. */
+  get mtu(): number {
+    return mtuBytes(this.queryPort().activeMtu);
+  }
+
+  /** The GIDs: one for each address. */
+  get gids(): Gid[] {
+    return this.rxe.device.gids.list().map(({ index, gid, type }) => ({ index, gid: gidToText(gid), type }));
+  }
+
+  /** Mandatory verbs the driver lacks; none for a device that may be used from within the process. */
+  get missingVerbs(): readonly string[] {
+    return this.rxe.device.missingVerbs;
+  }
+
+  /** Counters since it was opened: of the transport, and of the sockets. */
+  get counters(): Counters & { readonly link: LinkStats } {
+    const { counters } = this.rxe.engine;
+    counters.icrc_errors = this.rxe.port.icrcErrors;
+    return { ...counters, link: { ...this.rxe.link.stats } };
+  }
+
+  /** All live objects with owner and state, as `rdma resource show` lists them. */
+  resources(): ResourceEntry[] {
+    return listResources(this.rxe.device);
+  }
+
+  allocPd(): ProtectionDomain {
+    return new ProtectionDomain(allocPd(this.context), this.loop, realAddresses);
+  }
+
+  /** A completion queue with room for at least `cqe` completions. Default 256. */
+  createCq(options: { readonly cqe?: number } = {}): CompletionQueue {
+    const cq = new CompletionQueue(createCq(this.context, options.cqe ?? 256), this.loop);
+    this.cqs.add(cq);
+    return cq;
+  }
+
+  /**
+   * Takes in what has arrived and sends what can be sent. Polling a CQ does it, and so does the event loop; a program that
+   * computes for long between the two may call it, so that peers need not wait.
+   */
+  progress(): void {
+    this.loop.progress();
+  }
+
+  /** Lets the process end although the device is open. */
+  unref(): this {
+    this.loop.unref();
+    return this;
+  }
+
+  ref(): this {
+    this.loop.ref();
+    return this;
+  }
+
+  /** Destroys all that is left of the device's objects and closes its sockets. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    // What was promised to peers (acknowledgements) goes out first.
+    this.rxe.engine.progress();
+    closeContext(this.context);
+    for (const cq of this.cqs) cq.cancel();
+    this.loop.close();
+    this.rxe.close();
+    this.capture?.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+function describe({ type, object }: CoreEvent): AsyncEvent {
+  const name = nameOf(EventType, type) as EventTypeName;
+  if (object === null) return { type: name };
+  const { kind, handle } = object;
+  return 'qpn' in object
+    ? { type: name, qpn: object.qpn as number, object: { kind, handle } }
+    : { type: name, object: { kind, handle } };
+}

@@ -1,0 +1,120 @@
+// Drives an engine from a program's own event loop. Polling makes progress inline, so that a program that spins pays for no
+// thread or event loop; whatever is not done when it stops spinning is done by the event loop, which sleeps on the link.
+import type { QueuePair } from '../core/qp.ts';
+import { monotonic } from '../link/clock.ts';
+import type { Link } from '../link/link.ts';
+import { Waiter } from '../os/waiter.ts';
+import type { Engine } from '../transport/engine.ts';
+import type { SoftQp } from '../transport/qp.ts';
+
+/**
+ * After something has happened the event loop is asked again, without sleeping, for this long: waking from sleep takes
+ * about 10 µs, and a program that waits for an answer mostly gets it sooner. Other work of the event loop goes on meanwhile.
+ */
+const SPIN_US = 100;
+
+/** Something that waits for the engine: it looks, after each step, whether what it waits for has come. */
+export interface Watcher {
+  check(): void;
+}
+
+export class EngineLoop {
+  readonly engine: Engine;
+  readonly link: Link;
+  private readonly watchers = new Set<Watcher>();
+  private readonly waiter: Waiter | null;
+  private scheduled = false;
+  private timer: NodeJS.Timeout | null = null;
+  private lastActivity = 0;
+  private closed = false;
+  private readonly service = (): void => this.step();
+  private readonly woken = (): void => {
+    // Otherwise a step is on its way already.
+    if (!this.scheduled) this.step();
+  };
+
+  constructor(engine: Engine, link: Link) {
+    this.engine = engine;
+    this.link = link;
+    this.waiter = link.fds.length > 0 ? new Waiter(link.fds, this.woken) : null;
+    this.waiter?.ref();
+    link.onArrival = () => this.schedule();
+    this.sleep();
+  }
+
+  /** One step, from a program that polls. */
+  progress(): void {
+    this.engine.progress();
+    if (!this.scheduled) this.schedule();
+  }
+
+  /** Something was posted inline: timers may have changed, packets may wait to be sent. */
+  posted(): void {
+    if (!this.scheduled) this.schedule();
+  }
+
+  /** Rings the doorbell of a queue pair whose last request could not be posted. */
+  doorbell(qp: QueuePair): void {
+    this.engine.doorbell(qp as SoftQp);
+  }
+
+  watch(watcher: Watcher): void {
+    this.watchers.add(watcher);
+    this.schedule();
+  }
+
+  unwatch(watcher: Watcher): void {
+    this.watchers.delete(watcher);
+  }
+
+  /** Lets the process end although the device is open. */
+  unref(): void {
+    this.waiter?.unref();
+    (this.link as { unref?(): void }).unref?.();
+  }
+
+  ref(): void {
+    this.waiter?.ref();
+    (this.link as { ref?(): void }).ref?.();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.link.onArrival = null;
+    this.waiter?.close();
+    if (this.timer !== null) clearTimeout(this.timer);
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.closed) return;
+    this.scheduled = true;
+    setImmediate(this.service);
+  }
+
+  private step(): void {
+    if (this.closed) return;
+    this.scheduled = true;
+    const { engine } = this;
+    const received = engine.progress();
+    for (const watcher of this.watchers) watcher.check();
+    if (received > 0 || !engine.idle) this.lastActivity = engine.now;
+    if (engine.now - this.lastActivity < SPIN_US || !engine.idle) {
+      setImmediate(this.service);
+      return;
+    }
+    this.scheduled = false;
+    this.sleep();
+  }
+
+  private sleep(): void {
+    const { engine, link } = this;
+    const due = Math.min(engine.nextDeadline, link.nextDue?.() ?? Number.POSITIVE_INFINITY);
+    const ms = Math.max(0, (due - monotonic()) / 1000);
+    if (this.waiter !== null) {
+      this.waiter.arm(ms);
+      return;
+    }
+    if (this.timer !== null) clearTimeout(this.timer);
+    this.timer = ms < 2 ** 31 ? setTimeout(this.woken, ms) : null;
+  }
+}

@@ -25,3 +25,8 @@ export function addressVectorFault(device: Device, av: AddressVector): string | 
   }
   return null;
 }
+
+/** An address vector of one's own, that its giver cannot change. */
+export function copyAv(av: AddressVector): AddressVector {
+  return { ...av, dgid: Uint8Array.from(av.dgid) };
+}

@@ -23,13 +23,13 @@ export class LocalMemory implements Memory {
     this.byteLength = this.bytes.length;
   }
 
-  // Buffer.copy clamps silently: a detached or shrunk ArrayBuffer has length 0, so a short copy means the memory is gone.
+  // A detached ArrayBuffer has length 0, and one may shrink: then Buffer.copy throws or copies less.
   read(offset: number, dst: Buffer, at: number, length: number): boolean {
-    return this.bytes.copy(dst, at, offset, offset + length) === length;
+    return offset + length <= this.bytes.length && this.bytes.copy(dst, at, offset, offset + length) === length;
   }
 
   write(offset: number, src: Buffer, at: number, length: number): boolean {
-    return src.copy(this.bytes, offset, at, at + length) === length;
+    return offset + length <= this.bytes.length && src.copy(this.bytes, offset, at, at + length) === length;
   }
 
   slice(offset: number, length: number): LocalMemory {

@@ -89,7 +89,7 @@ export function applyAttr(qp: QueuePair, attr: Partial<QpAttr>, mask: number): v
   if (mask & M.PKEY_INDEX) to.pkeyIndex = attr.pkeyIndex!;
   if (mask & M.PORT) to.port = attr.port!;
   if (mask & M.QKEY) to.qkey = attr.qkey!;
-  if (mask & M.AV) to.av = { ...attr.av!, dgid: Uint8Array.from(attr.av!.dgid) };
+  if (mask & M.AV) to.av = attr.av!;
   if (mask & M.PATH_MTU) to.pathMtu = attr.pathMtu!;
   if (mask & M.TIMEOUT) to.timeout = attr.timeout!;
   if (mask & M.RETRY_CNT) to.retryCnt = attr.retryCnt!;

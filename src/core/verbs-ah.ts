@@ -1,6 +1,6 @@
 // Address handles.
 import type { AddressHandle, AddressVector } from './ah.ts';
-import { addressVectorFault } from './av.ts';
+import { addressVectorFault, copyAv } from './av.ts';
 import { checkLive, fail } from './check.ts';
 import type { ProtectionDomain } from './pd.ts';
 import { adopt, checkRoom, destroyObject } from './tracking.ts';
@@ -12,9 +12,7 @@ export function createAh(pd: ProtectionDomain, av: AddressVector): AddressHandle
   checkRoom('createAh', pd.context, 'ah');
   const fault = addressVectorFault(pd.context.device, av);
   if (fault !== null) fail('createAh', 'EINVAL', fault);
-  // A copy: the caller may use its object, and its bytes, again.
-  const own: AddressVector = { ...av, dgid: Uint8Array.from(av.dgid) };
-  return adopt(pd.context.device.ops.createAh(pd, own));
+  return adopt(pd.context.device.ops.createAh(pd, copyAv(av)));
 }
 
 /** `rdma_query_ah` */

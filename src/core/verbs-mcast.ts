@@ -8,7 +8,8 @@ import { adopt, checkRoom, destroyObject } from './tracking.ts';
 
 /**
  * `ibv_attach_mcast`: the queue pair gets what is sent to the group. Attaching twice is attaching once, as uverbs has it.
- * The driver hears of each queue pair by `attachMcast`, and of a group's first and last by `device.mcast`.
+ * The driver is told of each queue pair: before a new one is in `device.mcast`, after an old one is out of it, so that to
+ * a driver that asks there for a group's members, none means that this one is the first, or was the last.
  */
 export function attachMcast(qp: QueuePair, gid: Uint8Array, lid = 0): McastAttachment {
   const verb = 'attachMcast';

@@ -1,4 +1,5 @@
 // Queue pairs.
+import { copyAv } from './av.ts';
 import { checkInteger, checkLive, fail } from './check.ts';
 import { nameOf, QpAttrMask, QpState, QpType } from './constants.ts';
 import type { Context } from './context.ts';
@@ -60,7 +61,9 @@ export function modifyQp(qp: QueuePair, attr: Partial<QpAttr>, mask: number): vo
   const to = mask & QpAttrMask.STATE ? attr.state! : from;
   const refusal = checkTransition(qp.type, from, to, mask);
   if (refusal !== null) fail(verb, 'EINVAL', refusal);
-  qp.context.device.ops.modifyQp(qp, attr, mask);
+  // The driver may keep the address vector: a copy, because the caller may use its object, and its bytes, again.
+  const own = mask & QpAttrMask.AV ? { ...attr, av: copyAv(attr.av!) } : attr;
+  qp.context.device.ops.modifyQp(qp, own, mask);
 }
 
 /** `ibv_query_qp`; what was given at creation is in the queue pair itself. */

@@ -37,7 +37,7 @@ export class EngineLoop {
     this.engine = engine;
     this.link = link;
     this.waiter = link.fds.length > 0 ? new Waiter(link.fds, this.woken) : null;
-    this.waiter?.ref();
+    this.ref();
     link.onArrival = () => this.schedule();
     this.sleep();
   }
@@ -70,12 +70,12 @@ export class EngineLoop {
   /** Lets the process end although the device is open. */
   unref(): void {
     this.waiter?.unref();
-    (this.link as { unref?(): void }).unref?.();
+    this.link.unref?.();
   }
 
   ref(): void {
     this.waiter?.ref();
-    (this.link as { ref?(): void }).ref?.();
+    this.link.ref?.();
   }
 
   close(): void {

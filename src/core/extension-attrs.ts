@@ -14,7 +14,7 @@ export interface ExtensionObjectType<S = unknown> {
   /** Within the driver's namespace. */
   readonly id: number;
   /** Called when an object goes: destroyed by a method, or with its context. May throw a VerbsError (EBUSY). */
-  readonly destroy: (object: ExtensionObject<S>) => void;
+  destroy(object: ExtensionObject<S>): void;
 }
 
 export function objectType<S>(
@@ -25,8 +25,8 @@ export function objectType<S>(
   return { name, id, destroy };
 }
 
-export type Direction = 'in' | 'out';
-export type Access = 'read' | 'write' | 'new' | 'destroy';
+/** `new`: an object that the method makes, and its caller gets. */
+export type Direction = 'in' | 'out' | 'new';
 
 /** T is what the value is to the driver's method, D which way it goes, O whether it may be left out. */
 export interface Attr<T = unknown, D extends Direction = Direction, O extends boolean = boolean> {
@@ -46,9 +46,8 @@ export type Codec<T> =
   | { readonly form: 'object'; readonly access: 'read' | 'write'; readonly kind: ObjectKind; readonly value?: T }
   | {
       readonly form: 'own';
-      readonly access: Access;
-      // biome-ignore lint/suspicious/noExplicitAny: object types of all states
-      readonly type: ExtensionObjectType<any>;
+      readonly access: 'read' | 'write' | 'destroy';
+      readonly type: ExtensionObjectType;
       readonly value?: T;
     };
 
@@ -60,19 +59,19 @@ const make = <T, D extends Direction>(id: number, direction: D, codec: Codec<T>)
   codec,
 });
 
-export const u8 = <D extends Direction>(id: number, direction: D) =>
+export const u8 = <D extends 'in' | 'out'>(id: number, direction: D) =>
   make<number, D>(id, direction, { form: 'number', bytes: 1 });
-export const u16 = <D extends Direction>(id: number, direction: D) =>
+export const u16 = <D extends 'in' | 'out'>(id: number, direction: D) =>
   make<number, D>(id, direction, { form: 'number', bytes: 2 });
-export const u32 = <D extends Direction>(id: number, direction: D) =>
+export const u32 = <D extends 'in' | 'out'>(id: number, direction: D) =>
   make<number, D>(id, direction, { form: 'number', bytes: 4 });
 /** 64 bits as a number: values above 2^53-1 are refused. */
-export const u64 = <D extends Direction>(id: number, direction: D) =>
+export const u64 = <D extends 'in' | 'out'>(id: number, direction: D) =>
   make<number, D>(id, direction, { form: 'number', bytes: 8 });
-export const big64 = <D extends Direction>(id: number, direction: D) =>
+export const big64 = <D extends 'in' | 'out'>(id: number, direction: D) =>
   make<bigint, D>(id, direction, { form: 'bigint', bytes: 8 });
 /** `min` to `max` bytes; exactly `min` when `max` is not given. */
-export const bytes = <D extends Direction>(id: number, direction: D, min: number, max = min) =>
+export const bytes = <D extends 'in' | 'out'>(id: number, direction: D, min: number, max = min) =>
   make<Uint8Array, D>(id, direction, { form: 'bytes', min, max });
 /** A file descriptor of the caller. */
 export const fd = (id: number) => make<number, 'in'>(id, 'in', { form: 'fd' });
@@ -84,7 +83,7 @@ export const own = <S>(id: number, type: ExtensionObjectType<S>, access: 'read' 
   make<ExtensionObject<S>, 'in'>(id, 'in', { form: 'own', type, access });
 /** An object of the driver's own type that the method makes. The core gives it a handle, the method its state. */
 export const made = <S>(id: number, type: ExtensionObjectType<S>) =>
-  make<ExtensionObject<S>, 'out'>(id, 'out', { form: 'own', type, access: 'new' });
+  make<ExtensionObject<S>, 'new'>(id, 'new', { form: 'own', type, access: 'write' });
 /** The attribute may be left out. */
 export const optional = <T, D extends Direction>(attr: Attr<T, D, false>): Attr<T, D, true> => ({
   ...attr,
@@ -93,35 +92,18 @@ export const optional = <T, D extends Direction>(attr: Attr<T, D, false>): Attr<
 
 export type Attrs = Readonly<Record<string, Attr>>;
 
-type IsNew<A> = A extends Attr<infer T, 'out'> ? (T extends ExtensionObject ? true : false) : false;
-type Pick2<A extends Attrs, D extends Direction, O extends boolean> = {
+type Of<A extends Attrs, D extends Direction, O extends boolean> = {
   [K in keyof A as A[K] extends Attr<infer _T, D, O> ? K : never]: A[K] extends Attr<infer T> ? T : never;
 };
 /** What a caller gives: objects as such, or as handles. */
 type Given<T> = T extends VerbsObject ? T | number : T extends bigint ? bigint | number : T;
-export type CallerIn<A extends Attrs> = { [K in keyof Pick2<A, 'in', false>]: Given<Pick2<A, 'in', false>[K]> } & {
-  [K in keyof Pick2<A, 'in', true>]?: Given<Pick2<A, 'in', true>[K]>;
-};
+type AllGiven<T> = { [K in keyof T]: Given<T[K]> };
+export type CallerIn<A extends Attrs> = AllGiven<Of<A, 'in', false> & Partial<Of<A, 'in', true>>>;
 /** What the method gets: its inputs, and the new objects it is to fill. */
-export type MethodIn<A extends Attrs> = Pick2<A, 'in', false> &
-  Partial<Pick2<A, 'in', true>> & {
-    [K in keyof A as IsNew<A[K]> extends true ? K : never]: A[K] extends Attr<infer T> ? T : never;
-  };
-/** What the method returns: its outputs but for the objects. */
-export type MethodOut<A extends Attrs> = {
-  [K in keyof A as A[K] extends Attr<infer _T, 'out', false>
-    ? IsNew<A[K]> extends true
-      ? never
-      : K
-    : never]: A[K] extends Attr<infer T> ? T : never;
-} & {
-  [K in keyof A as A[K] extends Attr<infer _T, 'out', true>
-    ? IsNew<A[K]> extends true
-      ? never
-      : K
-    : never]?: A[K] extends Attr<infer T> ? T : never;
-};
-export type CallerOut<A extends Attrs> = Pick2<A, 'out', false> & Partial<Pick2<A, 'out', true>>;
+export type MethodIn<A extends Attrs> = Of<A, 'in', false> & Partial<Of<A, 'in', true>> & Of<A, 'new', false>;
+/** What the method returns: its outputs but for the new objects. */
+export type MethodOut<A extends Attrs> = Of<A, 'out', false> & Partial<Of<A, 'out', true>>;
+export type CallerOut<A extends Attrs> = MethodOut<A> & Of<A, 'new', false>;
 
 const RANGE = { 1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: Number.MAX_SAFE_INTEGER } as const;
 

@@ -56,7 +56,7 @@ export function runMethod(verb: string, method: Method, context: Context, given:
     if (direction === 'in') {
       if (given[name] !== undefined) inputs[name] = checkValue(verb, name, codec, given[name], context);
       else if (!optional) fail(verb, 'EINVAL', `${name} is not given, and is mandatory`);
-    } else if (codec.form === 'own') {
+    } else if (direction === 'new' && codec.form === 'own') {
       checkRoom(verb, context, 'extension');
       fresh[name] = new ExtensionObject(context, codec.type);
     }
@@ -95,7 +95,7 @@ function destroyInputs(attrs: [string, Attr][], inputs: Values): void {
 // A driver that returns what it did not declare is a driver with a mistake, and the caller is told so.
 function checkOutputs(verb: string, attrs: [string, Attr][], out: Values, context: Context): void {
   for (const [name, { direction, optional, codec }] of attrs) {
-    if (direction !== 'out' || codec.form === 'own') continue;
+    if (direction !== 'out') continue;
     if (out[name] !== undefined) out[name] = checkValue(verb, name, codec, out[name], context);
     else if (!optional) fail(verb, 'EINVAL', `the driver did not return ${name}`);
   }

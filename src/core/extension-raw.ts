@@ -42,7 +42,8 @@ export function callRaw(
   const args: Values = {};
   for (const [key, item] of given) {
     const attr = method.attrs[key];
-    if (attr.direction === 'out') checkOutput(verb, key, attr, item);
+    if (attr.direction === 'new') referenceOf(verb, key, item);
+    else if (attr.direction === 'out') checkOutput(verb, key, attr, item);
     else args[key] = isReference(attr) ? referenceOf(verb, key, item) : decode(verb, key, attr.codec, item.data);
   }
   for (const [key, attr] of Object.entries<Attr>(method.attrs)) {
@@ -51,11 +52,8 @@ export function callRaw(
   const out = runMethod(verb, method, context, args);
   for (const [key, item] of given) {
     const { direction, codec } = method.attrs[key];
+    if (direction === 'new') item.value = (out[key] as ExtensionObject).handle;
     if (direction !== 'out' || out[key] === undefined) continue;
-    if (codec.form === 'own') {
-      item.value = (out[key] as ExtensionObject).handle;
-      continue;
-    }
     const bytes = encode(codec, out[key]);
     item.data.set(bytes);
     item.written = bytes.length;
@@ -89,8 +87,7 @@ function referenceOf(verb: string, name: string, item: RawAttr): number {
 
 function checkOutput(verb: string, name: string, { codec }: Attr, item: RawAttr): void {
   const { length } = item.data;
-  if (codec.form === 'own') referenceOf(verb, name, item);
-  else if (codec.form === 'bytes') {
+  if (codec.form === 'bytes') {
     if (length < codec.max) fail(verb, 'EINVAL', `${name} has room for ${length} bytes; ${codec.max} are needed`);
   } else if (codec.form === 'number' || codec.form === 'bigint') {
     if (length !== codec.bytes) fail(verb, 'EINVAL', `${name} has ${length} bytes; ${codec.bytes} are allowed`);

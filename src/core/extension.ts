@@ -21,8 +21,7 @@ export interface MethodCall<A extends Attrs> {
 
 export interface Method<A extends Attrs = Attrs> {
   /** The object type whose method it is, to those that call by number. */
-  // biome-ignore lint/suspicious/noExplicitAny: object types of all states
-  readonly object: ExtensionObjectType<any>;
+  readonly object: ExtensionObjectType;
   /** Within the driver's namespace. */
   readonly id: number;
   readonly attrs: A;

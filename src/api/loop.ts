@@ -24,6 +24,8 @@ export class EngineLoop {
   private readonly watchers = new Set<Watcher>();
   private readonly waiter: Waiter | null;
   private scheduled = false;
+  /** The link said, maybe in the middle of a step, that something waits to be polled. */
+  private arrived = false;
   private timer: NodeJS.Timeout | null = null;
   private lastActivity = 0;
   private closed = false;
@@ -38,7 +40,10 @@ export class EngineLoop {
     this.link = link;
     this.waiter = link.fds.length > 0 ? new Waiter(link.fds, this.woken) : null;
     this.ref();
-    link.onArrival = () => this.schedule();
+    link.onArrival = () => {
+      this.arrived = true;
+      this.schedule();
+    };
     this.sleep();
   }
 
@@ -94,11 +99,13 @@ export class EngineLoop {
   private step(): void {
     if (this.closed) return;
     this.scheduled = true;
+    this.arrived = false;
     const { engine } = this;
     const received = engine.progress();
     for (const watcher of this.watchers) watcher.check();
-    if (received > 0 || !engine.idle) this.lastActivity = engine.now;
-    if (engine.now - this.lastActivity < SPIN_US || !engine.idle) {
+    const busy = this.arrived || !engine.idle;
+    if (received > 0 || busy) this.lastActivity = engine.now;
+    if (busy || engine.now - this.lastActivity < SPIN_US) {
       setImmediate(this.service);
       return;
     }

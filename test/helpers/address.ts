@@ -1,0 +1,18 @@
+// Addresses for tests: the files of a test run are processes that run side by side, and UDP port 4791 of an address can be
+// had once.
+
+let used = 0;
+
+/** `n` addresses in 127.0.0.0/8 that no other process of the test run and no earlier call has. */
+export function uniqueAddresses(n: number): string[] {
+  // 127.0.Y.Z is left to tests with fixed addresses; two processes that run at a time hardly ever share the 16 bits.
+  const x = 1 + ((process.pid >> 8) % 254);
+  const y = process.pid & 255;
+  return Array.from({ length: n }, () => {
+    used++;
+    if (used > 254) throw new Error('this process has used up its addresses');
+    return `127.${x}.${y}.${used}`;
+  });
+}
+
+export const uniqueAddress = (): string => uniqueAddresses(1)[0];

@@ -23,7 +23,7 @@ const scenario = fc.record({
   reorder: fc.double({ min: 0, max: 0.2, noNaN: true }),
   corrupt: fc.double({ min: 0, max: 0.1, noNaN: true }),
   window: fc.constantFrom(8 * 1024, 64 * 1024, 1024 * 1024),
-  ops: fc.array(op, { minLength: 1, maxLength: 40 }),
+  ops: fc.array(op, { minLength: 1, maxLength: 60, size: 'max' }),
 });
 
 it('RC delivers exactly once, in order, byte for byte, under up to 20 % of each fault', () => {

@@ -11,7 +11,6 @@ import type { QueuePair } from './qp.ts';
  * window's key change as it is bound, at its consumer's choice (C10-71 ff.).
  */
 export class KeyTable {
-  /** By the upper 24 bits, which unlike all 32 are a small integer to V8. */
   private readonly entries = new Map<number, MemoryRegion | MemoryWindow>();
   /** The result of the last check that succeeded: the memory, and the offset of the address in it. */
   memory: Memory | null = null;
@@ -26,27 +25,27 @@ export class KeyTable {
   /** A key that is free, for `entry`. */
   insert(entry: MemoryRegion | MemoryWindow): number {
     for (;;) {
-      const index = randomInt(1, 1 << 24);
+      const index = (randomInt(1, 1 << 24) << 8) >>> 0;
       if (this.entries.has(index)) continue;
       this.entries.set(index, entry);
-      return ((index << 8) | randomInt(1 << 8)) >>> 0;
+      return (index | randomInt(1 << 8)) >>> 0;
     }
   }
 
   remove(key: number): void {
-    this.entries.delete(key >>> 8);
+    this.entries.delete((key & ~0xff) >>> 0);
     // The last check's result must not keep alive, or give access to, what is gone.
     this.memory = null;
     this.region = null;
   }
 
   find(key: number): MemoryRegion | MemoryWindow | undefined {
-    return this.entries.get(key >>> 8);
+    return this.entries.get((key & ~0xff) >>> 0);
   }
 
   /** May a work request of `pd` reach `length` bytes at `addr` under `lkey`, to write them if `write`? */
   local(lkey: number, pd: ProtectionDomain, addr: number, length: number, write: boolean): boolean {
-    const mr = this.entries.get(lkey >>> 8);
+    const mr = this.entries.get((lkey & ~0xff) >>> 0);
     if (!(mr instanceof MemoryRegion) || mr.lkey !== lkey || mr.pd !== pd) return false;
     if (write && (mr.access & Access.LOCAL_WRITE) === 0) return false;
     if (!within(addr, length, mr.iova, mr.length)) return false;
@@ -58,7 +57,7 @@ export class KeyTable {
 
   /** May the peer of `qp` reach `length` bytes at `addr` under `rkey` with `access` (one `Access` bit)? C9-90 ff., C10-79. */
   remote(rkey: number, qp: QueuePair, addr: number, length: number, access: number): boolean {
-    const entry = this.entries.get(rkey >>> 8);
+    const entry = this.entries.get((rkey & ~0xff) >>> 0);
     if (entry === undefined || entry.rkey !== rkey || entry.pd !== qp.pd || (entry.access & access) === 0) return false;
     if (entry instanceof MemoryWindow) {
       const mr = entry.mr;

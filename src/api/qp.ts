@@ -74,7 +74,7 @@ export class QueuePair {
   private readonly loop: EngineLoop;
   private readonly sendScratch = new SendWr();
   private readonly recvScratch = new RecvWr();
-  private readonly psn = randomInt(1 << 24);
+  private psn = randomInt(1 << 24);
 
   /** @internal */
   constructor(core: CoreQp, loop: EngineLoop) {
@@ -163,6 +163,8 @@ export class QueuePair {
   /** `ibv_modify_qp`, for those who want each step: sets what `mask` (bits of `QpAttrMask`) names. */
   modify(attr: Partial<QpAttr>, mask: number): void {
     modifyQp(this.core, attr, mask);
+    // Packets of the connection that was must not be taken for the next one's (IBTA 9.7.1).
+    if (mask & A.STATE && attr.state === QpState.RESET) this.psn = randomInt(1 << 24);
     this.loop.posted();
   }
 
@@ -214,9 +216,11 @@ export class QueuePair {
     const { ops } = this.core.context.device;
     if (!Array.isArray(request)) {
       ops.postRecv(this.core, request instanceof RecvWr ? request : fillRecv(this.recvScratch, request as RecvRequest));
-      return;
+    } else {
+      for (const r of request) ops.postRecv(this.core, r instanceof RecvWr ? r : fillRecv(this.recvScratch, r));
     }
-    for (const r of request) ops.postRecv(this.core, r instanceof RecvWr ? r : fillRecv(this.recvScratch, r));
+    // It is flushed already, and somebody may wait for that.
+    if (this.core.state === QpState.ERR) this.loop.posted();
   }
 
   /** A receive request in the engine's own form, to be kept and posted again: for hot loops. */

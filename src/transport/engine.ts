@@ -28,6 +28,8 @@ import { Timers } from './timers.ts';
 const TURN = 32;
 /** Packets taken off the port before what they led to is sent. */
 const RX_BUDGET = 128;
+/** Doorbells that may be gathered, until the program looks at the network again, before they are sent. */
+const GATHER = 16;
 const MULTICAST_QPN = 0xffffff;
 
 /** What the engine needs of the device it belongs to. */
@@ -61,6 +63,8 @@ export class Engine {
   private resting: SoftQp[] = [];
   private acks: SoftQp[] = [];
   private unflushed = false;
+  /** Doorbells since the last call of progress(). */
+  private rings = 0;
   private readonly receive = (packet: Inbound): void => this.dispatch(packet);
 
   constructor(host: EngineHost, port: Port, clock: () => number) {
@@ -78,11 +82,12 @@ export class Engine {
 
   /**
    * Takes in what has arrived, runs due timers and sends what can be sent; the number of packets taken in. Acknowledgements
-   * that these packets lead to leave with the next call, or with the next doorbell, in one batch with what is sent then:
-   * whoever waits for the packets need not wait for them. `idle` is false while there is something left to do.
+   * that these packets lead to leave with the next call: a program that has waited for the packets gets them first, and
+   * what it posts in answer leaves before them. `idle` is false while there is something left to do.
    */
   progress(): number {
     this.now = this.clock();
+    this.rings = 0;
     if (this.acks.length > 0) this.sendAcks();
     const received = this.port.poll(this.receive, RX_BUDGET);
     if (this.timers.next <= this.now) this.runTimers();
@@ -109,8 +114,13 @@ export class Engine {
       return;
     }
     this.activate(qp);
+    // The first after a look at the network leaves at once; a program that posts more without looking has them sent together.
+    if (this.rings > 0 && this.rings < GATHER) {
+      this.rings++;
+      return;
+    }
+    this.rings = 1;
     this.runActive();
-    if (this.acks.length > 0) this.sendAcks();
     if (this.unflushed) this.flush();
   }
 

@@ -1,0 +1,54 @@
+// Options about the own device, common to the commands that open one.
+import { type Command, Option } from 'commander';
+import { parseAddress, parseInteger, parseNumber, parseProbability } from './parse.ts';
+import type { DeviceOptions } from './perf/options.ts';
+
+export interface DeviceFlags {
+  readonly ip?: string;
+  readonly link?: 'udp' | 'dgram';
+  readonly capture?: string;
+  readonly loss?: number;
+  readonly duplicate?: number;
+  readonly reorder?: number;
+  readonly corrupt?: number;
+  readonly delay?: number;
+  readonly seed?: number;
+}
+
+const GROUP = "This end's device:";
+const FAULTS = 'Faults made on purpose at this end, on what it sends and receives:';
+
+export function addDeviceOptions(command: Command): Command {
+  return command
+    .optionsGroup(GROUP)
+    .option(
+      '--ip <address>',
+      'address of this host for the RDMA device (UDP port 4791 of it must be free)',
+      parseAddress,
+    )
+    .addOption(
+      new Option('--link <kind>', 'udp: Linux sockets, batched; dgram: node:dgram, on any system').choices([
+        'udp',
+        'dgram',
+      ]),
+    )
+    .option('--capture <file.pcapng>', 'write all packets to a file for Wireshark or tshark')
+    .optionsGroup(FAULTS)
+    .option('--loss <p>', 'probability that a packet is lost: 0.01 or 1%', parseProbability)
+    .option('--duplicate <p>', 'probability that it comes twice', parseProbability)
+    .option('--reorder <p>', 'probability that later ones overtake it', parseProbability)
+    .option('--corrupt <p>', 'probability that bits of it are flipped', parseProbability)
+    .option('--delay <us>', 'delay of each packet in microseconds', parseNumber(0, 1e7))
+    .option('--seed <n>', 'another seed gives other faults', parseInteger(0, 0xffffffff));
+}
+
+export function deviceOptions(flags: DeviceFlags): DeviceOptions {
+  const { loss, duplicate, reorder, corrupt, delay } = flags;
+  const any = [loss, duplicate, reorder, corrupt, delay].some((value) => value !== undefined);
+  return {
+    ip: flags.ip,
+    link: flags.link,
+    capture: flags.capture,
+    faults: any ? { loss, duplicate, reorder, corrupt, delayUs: delay, seed: flags.seed } : undefined,
+  };
+}

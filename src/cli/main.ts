@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+// The command line.
+import { Command, CommanderError } from 'commander';
+import { demoCommand } from './commands/demo.ts';
+import { perfCommand } from './commands/perf.ts';
+import { CliError, messageOf } from './errors.ts';
+import { VERSION } from './version.ts';
+
+const program = new Command('infinitive')
+  .description('RDMA verbs in user space: a RoCEv2 device for machines that have none.')
+  .version(VERSION, '-V, --version')
+  .helpCommand('help [command]', 'show the help of a command')
+  .configureHelp({ showGlobalOptions: false })
+  .addCommand(demoCommand())
+  .addCommand(perfCommand());
+
+for (const command of [program, ...program.commands]) {
+  command
+    .exitOverride()
+    .showHelpAfterError(false)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'infinitive: ')) });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeFor(error);
+}
+
+/** 0: done; 1: failed; 2: the command line was not understood. What commander reports it has printed already. */
+function exitCodeFor(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  console.error(`infinitive: ${messageOf(error)}`);
+  if (process.env.INFINITIVE_DEBUG === '1' && error instanceof Error) console.error(error.stack);
+  return error instanceof CliError ? error.exitCode : 1;
+}

@@ -1,0 +1,216 @@
+// The client: chooses what is measured, and measures.
+import { randomInt } from 'node:crypto';
+import { type Device, openDevice } from '../../api/index.ts';
+import { isLinux } from '../../os/ffi.ts';
+import { openForServer, plainAddress } from '../addresses.ts';
+import { VERSION } from '../version.ts';
+import { Channel } from './channel.ts';
+import type { DeviceOptions } from './options.ts';
+import { isReliable, itersFor, type PerfParams } from './params.ts';
+import {
+  PROTOCOL,
+  PROTOCOL_VERSION,
+  type Ready,
+  type Start,
+  type Started,
+  type Stop,
+  type Stopped,
+  type Throughput,
+  type Welcome,
+} from './protocol.ts';
+import type { BandwidthRow, LatencyRow, PerfEnd, PerfResult, PerfRow } from './result.ts';
+import { clientParts, type Parts, play, type SideOptions, throughput } from './side.ts';
+import { Station } from './station.ts';
+import { fillAreas, isIntact, verifyAsClient } from './verify.ts';
+
+export interface PerfClientOptions extends DeviceOptions {
+  readonly host: string;
+  /** TCP port of the server. */
+  readonly port: number;
+  readonly params: PerfParams;
+  /** Ends the measurement; what there is, is reported. */
+  readonly signal?: AbortSignal;
+  onConnected?(local: PerfEnd, remote: PerfEnd): void;
+  onRow?(row: PerfRow): void;
+  /** Called when a measurement begins: `count` tells how far it is. */
+  onStart?(size: number, iters: number, count: () => number): void;
+}
+
+/** Connects to a server and measures. Resolves with what was measured, even if it was aborted meanwhile. */
+export async function runPerfClient(options: PerfClientOptions): Promise<PerfResult> {
+  const channel = await Channel.connect(options.host, options.port);
+  let device: Device | null = null;
+  try {
+    const { params } = options;
+    channel.send({
+      type: 'hello',
+      protocol: PROTOCOL,
+      version: PROTOCOL_VERSION,
+      program: VERSION,
+      params,
+    } as { type: string });
+    const welcome = await channel.receive<Welcome>('welcome');
+    device = await openClientDevice(options, channel, welcome.gid);
+    const station = new Station(device, params);
+    channel.send({ type: 'ready', station: station.info() } as Ready);
+    const peer = (await channel.receive<Ready>('ready')).station;
+    station.connect(peer);
+    const local: PerfEnd = {
+      gid: station.lanes[0].qp.endpoint().gid,
+      mtu: device.mtu,
+      qpns: station.lanes.map((l) => l.qp.qpn),
+    };
+    const remote: PerfEnd = {
+      gid: welcome.gid,
+      mtu: welcome.mtu,
+      qpns: peer.lanes.map((l) => l.endpoint.qpn),
+    };
+    options.onConnected?.(local, remote);
+    const side: SideOptions = { channel, station, eager: (options.link ?? (isLinux() ? 'udp' : 'dgram')) === 'dgram' };
+    const rows: PerfRow[] = [];
+    for (const size of params.sizes) {
+      if (options.signal?.aborted) break;
+      const row = await measure(side, size, options);
+      rows.push(row);
+      options.onRow?.(row);
+      channel.send({ type: 'row', row } as { type: string });
+    }
+    channel.send({ type: 'bye' });
+    return { params, local, remote, rows, interrupted: options.signal?.aborted ?? false };
+  } finally {
+    channel.end();
+    await device?.close();
+  }
+}
+
+function openClientDevice(options: PerfClientOptions, channel: Channel, serverGid: string): Promise<Device> {
+  const { ip, link, faults, capture } = options;
+  const open = { link, faults, capture };
+  if (ip !== undefined) return openDevice({ ...open, address: ip });
+  return openForServer(channel.localAddress, plainAddress(serverGid), open);
+}
+
+async function measure(side: SideOptions, size: number, options: PerfClientOptions): Promise<PerfRow> {
+  const { channel, station } = side;
+  const { params, signal } = options;
+  const intactBefore = params.verify ? await verifyAsClient(station, channel, size) : null;
+  const iters = itersFor(params, size);
+  const seed = randomInt(1, 1 << 24);
+  fillAreas(station, size, seed);
+  channel.send({ type: 'start', size, iters: Number.isFinite(iters) ? iters : null, seed } as Start);
+  await channel.receive<Started>('started');
+
+  const parts = clientParts(station, size, iters);
+  const end = (): void => {
+    parts.sender?.stop();
+    parts.ping?.stop();
+  };
+  const timer = params.duration === null ? null : setTimeout(end, params.duration * 1000);
+  if (signal?.aborted) end();
+  signal?.addEventListener('abort', end);
+  options.onStart?.(size, iters, () => parts.role.count);
+  const main = parts.sender ?? parts.ping!;
+  try {
+    await play(parts.role, side, () => main.finished);
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+    signal?.removeEventListener('abort', end);
+  }
+  const perLane = parts.sender?.perLane ?? [parts.ping!.count];
+  const early = params.duration !== null || (signal?.aborted ?? false);
+  channel.send({ type: 'stop', perLane, early } as Stop);
+  const stopped = await untilStopped(parts, side);
+  const verified = params.verify
+    ? intactBefore === true && intactAtEnd(side, parts, stopped, size, seed, perLane)
+    : null;
+  return parts.ping === null
+    ? bandwidthRow(parts, params, size, stopped, verified)
+    : latencyRow(parts, params, size, verified);
+}
+
+/** Goes on receiving until the server has stopped, too. */
+async function untilStopped(parts: Parts, side: SideOptions): Promise<Stopped> {
+  let stopped: Stopped | null = null;
+  let failure: unknown = null;
+  side.channel.receive<Stopped>('stopped').then(
+    (message) => {
+      stopped = message;
+    },
+    (error: unknown) => {
+      failure = error;
+    },
+  );
+  await play(parts.role, side, () => stopped !== null || failure !== null, true);
+  if (stopped === null) throw failure;
+  const { receiver } = parts;
+  if (receiver !== null) {
+    receiver.stop((stopped as Stopped).sent?.messages ?? 0);
+    await play(receiver, side, () => receiver.finished);
+  }
+  return stopped;
+}
+
+function intactAtEnd(
+  { station }: SideOptions,
+  parts: Parts,
+  stopped: Stopped,
+  size: number,
+  seed: number,
+  perLane: readonly number[],
+): boolean {
+  if (stopped.intact === false) return false;
+  const { op } = station.params;
+  if (op === 'read') return isIntact(station, 'source', size, seed, perLane);
+  if (parts.receiver !== null) return parts.receiver.count === 0 || isIntact(station, 'target', size, seed, perLane);
+  return true;
+}
+
+function bandwidthRow(
+  parts: Parts,
+  params: PerfParams,
+  size: number,
+  stopped: Stopped,
+  verified: boolean | null,
+): BandwidthRow {
+  const sender = parts.sender!;
+  const own = throughput(sender.count, sender.rate);
+  const forth = stopped.received === null ? own : timed(stopped.received, own);
+  const sent = sender.count + (stopped.sent?.messages ?? 0);
+  // Where messages may be lost, what counts is what arrived; the other direction was seen arriving here.
+  const back =
+    isReliable(params) || parts.receiver === null
+      ? stopped.sent
+      : throughput(parts.receiver.count, parts.receiver.rate);
+  const arrived = forth.messages + (back?.messages ?? 0);
+  const average = forth.average + (back?.average ?? 0);
+  return {
+    kind: 'bw',
+    size,
+    iterations: isReliable(params) ? sent : arrived,
+    seconds: Math.max(forth.seconds, back?.seconds ?? 0),
+    bytesPerSecond: average * size,
+    peakBytesPerSecond: (forth.peak + (back?.peak ?? 0)) * size,
+    messagesPerSecond: average,
+    lost: isReliable(params) ? null : sent - arrived,
+    verified,
+  };
+}
+
+/** What arrived, with the sender's times where the receiver could only count. */
+function timed(received: Throughput, sent: Throughput): Throughput {
+  if (received.seconds > 0 || received.messages === 0) return received;
+  const share = received.messages / sent.messages;
+  return { ...received, seconds: sent.seconds, average: sent.average * share, peak: sent.peak * share };
+}
+
+function latencyRow(parts: Parts, params: PerfParams, size: number, verified: boolean | null): LatencyRow {
+  const ping = parts.ping!;
+  return {
+    kind: 'lat',
+    size,
+    iterations: ping.count,
+    ...ping.samples.stats(),
+    lost: isReliable(params) ? null : ping.lost,
+    verified,
+  };
+}

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The command line.
 import { Command, CommanderError } from 'commander';
-import { demoCommand } from './commands/demo.ts';
+import { demoClientCommand, demoCommand } from './commands/demo.ts';
 import { perfCommand } from './commands/perf.ts';
 import { CliError, messageOf } from './errors.ts';
 import { VERSION } from './version.ts';
@@ -12,7 +12,8 @@ const program = new Command('infinitive')
   .helpCommand('help [command]', 'show the help of a command')
   .configureHelp({ showGlobalOptions: false })
   .addCommand(demoCommand())
-  .addCommand(perfCommand());
+  .addCommand(perfCommand())
+  .addCommand(demoClientCommand(), { hidden: true });
 
 for (const command of [program, ...program.commands]) {
   command

@@ -25,6 +25,7 @@ type PerfFlags = PerfChoices &
   DeviceFlags & {
     readonly port: number;
     readonly persist?: boolean;
+    readonly warmUp: number;
     readonly json?: boolean;
     readonly reportGbits?: boolean;
   };
@@ -67,6 +68,7 @@ export function perfCommand(): Command {
     .option('-b, --bidirectional', 'bandwidth in both directions at once')
     .option('-e, --events', 'wait for completions (await) instead of polling')
     .option('-I, --inline <bytes>', 'post messages up to this size inline (default: 0)', parseInteger(0, MAX_INLINE))
+    .option('-w, --warm-up <seconds>', 'do the same unmeasured before', parseNumber(0, 3600), 0.3)
     .option('--verify', 'check that the data arrives as it was sent')
     .optionsGroup('The exchange:')
     .option('-p, --port <port>', 'TCP port of the server', parsePort, DEFAULT_PORT)
@@ -102,6 +104,7 @@ async function measure(host: string, flags: PerfFlags): Promise<void> {
       host,
       port: flags.port,
       params,
+      warmUp: flags.warmUp,
       signal: interruption(),
       onConnected: (local, remote) => say(`${heading(params, local, remote)}\n\n${tableHead(params, gbits)}`),
       onStart: (size, iters, count) => progress.start(size, iters * params.qps, params.duration, count),

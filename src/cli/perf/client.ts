@@ -28,6 +28,8 @@ export interface PerfClientOptions extends DeviceOptions {
   /** TCP port of the server. */
   readonly port: number;
   readonly params: PerfParams;
+  /** Seconds to do the same unmeasured before each measurement, so that the code of both ends is compiled. Default 0. */
+  readonly warmUp?: number;
   /** Ends the measurement; what there is, is reported. */
   readonly signal?: AbortSignal;
   onConnected?(local: PerfEnd, remote: PerfEnd): void;
@@ -90,42 +92,57 @@ function openClientDevice(options: PerfClientOptions, channel: Channel, serverGi
   return openForServer(channel.localAddress, plainAddress(serverGid), open);
 }
 
+/** What a measurement has led to. */
+interface Run {
+  readonly parts: Parts;
+  readonly stopped: Stopped;
+  readonly intact: boolean;
+}
+
 async function measure(side: SideOptions, size: number, options: PerfClientOptions): Promise<PerfRow> {
-  const { channel, station } = side;
-  const { params, signal } = options;
-  const intactBefore = params.verify ? await verifyAsClient(station, channel, size) : null;
+  const { params, warmUp = 0 } = options;
+  const intactBefore = !params.verify || (await verifyAsClient(side.station, side.channel, size));
+  if (warmUp > 0) await measureOnce(side, size, Number.POSITIVE_INFINITY, warmUp, options.signal);
   const iters = itersFor(params, size);
+  const started = (count: () => number): void => options.onStart?.(size, iters, count);
+  const { parts, stopped, intact } = await measureOnce(side, size, iters, params.duration, options.signal, started);
+  const verified = params.verify ? intactBefore && intact : null;
+  return parts.ping === null
+    ? bandwidthRow(parts, params, size, stopped, verified)
+    : latencyRow(parts, params, size, verified);
+}
+
+async function measureOnce(
+  side: SideOptions,
+  size: number,
+  iters: number,
+  seconds: number | null,
+  signal: AbortSignal | undefined,
+  onStarted?: (count: () => number) => void,
+): Promise<Run> {
+  const { channel, station } = side;
   const seed = randomInt(1, 1 << 24);
   fillAreas(station, size, seed);
   channel.send({ type: 'start', size, iters: Number.isFinite(iters) ? iters : null, seed } as Start);
   await channel.receive<Started>('started');
 
   const parts = clientParts(station, size, iters);
-  const end = (): void => {
-    parts.sender?.stop();
-    parts.ping?.stop();
-  };
-  const timer = params.duration === null ? null : setTimeout(end, params.duration * 1000);
+  const main = parts.sender ?? parts.ping!;
+  const end = (): void => main.stop();
+  const timer = seconds === null ? null : setTimeout(end, seconds * 1000);
   if (signal?.aborted) end();
   signal?.addEventListener('abort', end);
-  options.onStart?.(size, iters, () => parts.role.count);
-  const main = parts.sender ?? parts.ping!;
+  onStarted?.(() => parts.role.count);
   try {
     await play(parts.role, side, () => main.finished);
   } finally {
     if (timer !== null) clearTimeout(timer);
     signal?.removeEventListener('abort', end);
   }
-  const perLane = parts.sender?.perLane ?? [parts.ping!.count];
-  const early = params.duration !== null || (signal?.aborted ?? false);
-  channel.send({ type: 'stop', perLane, early } as Stop);
+  const perLane = parts.sender?.perLane ?? [main.count];
+  channel.send({ type: 'stop', perLane, early: seconds !== null || (signal?.aborted ?? false) } as Stop);
   const stopped = await untilStopped(parts, side);
-  const verified = params.verify
-    ? intactBefore === true && intactAtEnd(side, parts, stopped, size, seed, perLane)
-    : null;
-  return parts.ping === null
-    ? bandwidthRow(parts, params, size, stopped, verified)
-    : latencyRow(parts, params, size, verified);
+  return { parts, stopped, intact: intactAtEnd(side, parts, stopped, size, seed, perLane) };
 }
 
 /** Goes on receiving until the server has stopped, too. */

@@ -1,0 +1,31 @@
+// The client process of the demonstration: measures one operation after the other and writes a JSON line for each.
+import { runPerfClient } from '../perf/client.ts';
+import { type PerfChoices, perfParams } from '../perf/params.ts';
+import type { PerfRow } from '../perf/result.ts';
+import { type DemoRow, STEPS, WARM_UP } from './plan.ts';
+
+export interface DemoClientOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly ip: string;
+  readonly link: 'udp' | 'dgram';
+}
+
+export async function runDemoClient(options: DemoClientOptions): Promise<void> {
+  const measure = async (choices: PerfChoices): Promise<PerfRow> => {
+    const result = await runPerfClient({ ...options, params: perfParams(choices), warmUp: WARM_UP });
+    return result.rows[0];
+  };
+  for (const step of STEPS) {
+    const lat = await measure(step.latency);
+    const bw = await measure(step.bandwidth);
+    if (lat.kind !== 'lat' || bw.kind !== 'bw') throw new TypeError('a latency and a bandwidth were asked for');
+    const row: DemoRow = {
+      operation: step.operation,
+      latency: { size: lat.size, p50: lat.typical, p99: lat.p99 },
+      bandwidth: { size: bw.size, bytesPerSecond: bw.bytesPerSecond, messagesPerSecond: bw.messagesPerSecond },
+      verified: lat.verified === true && bw.verified === true,
+    };
+    console.log(JSON.stringify(row));
+  }
+}

@@ -14,6 +14,7 @@ import { isLinux } from '../os/ffi.ts';
 import { setCrc32Native } from '../wire/crc32.ts';
 import { CaptureFile } from './capture-file.ts';
 import { Device } from './device.ts';
+import { checkFaults } from './fault-check.ts';
 
 export interface OpenOptions {
   /**
@@ -25,7 +26,10 @@ export interface OpenOptions {
   readonly name?: string;
   /** Who it is for, in listings of resources. Default: the program and its process id. */
   readonly owner?: string;
-  /** `udp`: Linux sockets through FFI; `dgram`: node:dgram, on any system. Default: `udp` on Linux. */
+  /**
+   * `udp`: Linux sockets through FFI; `dgram`: node:dgram, on any system. Default: `udp` on Linux. With `dgram` packets arrive
+   * when the event loop has its turn: whoever polls must let it (`await`), or sees none.
+   */
   readonly link?: 'udp' | 'dgram';
   /** `udp` only: let the kernel cut batches into datagrams and join them again (UDP_SEGMENT, UDP_GRO). Default true. */
   readonly offload?: boolean;
@@ -48,6 +52,10 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   const addresses = [options.address ?? defaultAddress()].flat();
   if (addresses.length === 0) throw new VerbsError('openDevice', 'EINVAL', 'address is an empty list');
   const kind = options.link ?? (isLinux() ? 'udp' : 'dgram');
+  if (kind !== 'udp' && kind !== 'dgram') {
+    throw new VerbsError('openDevice', 'EINVAL', `link "${kind}"; there are udp and dgram`);
+  }
+  if (options.faults !== undefined) checkFaults(options.faults);
   const crc = nativeCrc32();
   if (crc !== null) setCrc32Native(crc.update, crc.minLength);
   let link: Link =

@@ -323,6 +323,5 @@ export class Completer {
     qp.sqFresh = index;
     qp.sqNext = index;
     qp.cursor = 0;
-    qp.sqFailed = false;
   }
 }

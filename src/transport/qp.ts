@@ -87,9 +87,6 @@ export class SoftQp extends QueuePair {
   rnrLeft = 0;
   /** It has gone back and nothing has been acknowledged since: further gaps are the same loss. */
   goneBack = false;
-  /** A local error waits for what precedes it to complete. */
-  sqFailed = false;
-  sqDrainedRaised = false;
 
   // Responder
   ePsn = 0;

@@ -84,7 +84,6 @@ export class Requester {
 
   private step(qp: SoftQp): number {
     const index = qp.sqNext;
-    if (qp.sqFailed) return Sent.WAIT;
     if (index === qp.sqFresh) {
       // SQD: what has begun is finished, nothing new begins (C10-40).
       if (index === qp.sq.producer || qp.attr.state === QpState.SQD) return Sent.WAIT;
@@ -95,7 +94,9 @@ export class Requester {
     // C10-… fence: wait for the READs and ATOMICs before it (IBTA 10.8.3.3).
     if (qp.readsOut > 0 && qp.cursor === 0 && slotFlags(qp, index) & SendFlags.FENCE) return Sent.WAIT;
     const op = slotOp(qp, index);
-    if (slotState(qp, index) === SlotState.DONE) return this.advance(qp, index);
+    const state = slotState(qp, index);
+    if (state === SlotState.FAILED) return Sent.WAIT;
+    if (state === SlotState.DONE) return this.advance(qp, index);
     if (isLocal(op)) return this.local(qp, index, op);
     if (qp.type === QpType.UD) return this.sendUd(qp, index, op);
     if (isRead(op)) return this.requestRead(qp, index);
@@ -112,7 +113,6 @@ export class Requester {
   /** The element fails here. What precedes it completes first; then it ends the queue (C10-98). */
   private failed(qp: SoftQp, index: number, status: number): number {
     failSlot(qp, index, status);
-    qp.sqFailed = true;
     this.engine.completer.retire(qp);
     return Sent.WAIT;
   }
@@ -344,7 +344,15 @@ export class Requester {
   seek(qp: SoftQp, psn: number): void {
     const ring = qp.sq;
     for (let index = ring.consumer; index !== qp.sqFresh; index = ring.next(index)) {
-      if (slotState(qp, index) !== SlotState.STARTED) continue;
+      const state = slotState(qp, index);
+      if (state === SlotState.FAILED) {
+        // Nothing after it will ever be sent.
+        qp.sqNext = index;
+        qp.cursor = 0;
+        qp.nextPsn = psn;
+        return;
+      }
+      if (state !== SlotState.STARTED) continue;
       const s = slotBase(index);
       if (psnDiff(psn, qp.slots[s + Slot.LAST]) > 0) continue;
       qp.sqNext = index;

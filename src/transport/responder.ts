@@ -308,7 +308,7 @@ export class Responder {
           return;
         }
       }
-    } else if (!qp.nakSent) {
+    } else if (!pendingNak(qp)) {
       // C9-…: a duplicate SEND or WRITE is acknowledged with the newest PSN.
       this.answer(qp, AETH_ACK_UNLIMITED, psnAdd(qp.ePsn, -1));
     }
@@ -341,6 +341,10 @@ export class Responder {
     this.engine.queueAck(qp);
   }
 }
+
+/** A NAK that waits to be sent says all that an acknowledgement of what came before it would. */
+const pendingNak = (qp: SoftQp): boolean =>
+  qp.ackQueued && qp.ackSyndrome >= 0 && qp.ackSyndrome !== AETH_ACK_UNLIMITED;
 
 const jobLimit = (qp: SoftQp): number => Math.max(1, qp.attr.maxDestRdAtomic);
 

@@ -7,6 +7,9 @@ import { SEND_WQE_SIZE, SQ } from './wqe.ts';
 /** IBTA 9.3.3 (RETH DMA length): the longest message has 2^31 bytes. */
 export const MAX_MESSAGE = 0x80000000;
 
+/** Half the PSN space. */
+const MAX_PACKETS = 0x800000;
+
 // Which operations each transport has (IBTA table 35).
 const UC_OPS =
   (1 << WrOpcode.SEND) |
@@ -86,8 +89,9 @@ export function openSlot(qp: SoftQp, index: number): number {
   }
   if (length > MAX_MESSAGE || (qp.type === QpType.UD && length > qp.mtu)) status = WcStatus.LOC_LEN_ERR;
   if ((isRead(op) || isAtomic(op)) && qp.attr.maxRdAtomic === 0) status = WcStatus.LOC_QP_OP_ERR;
-  const local = isLocal(op);
-  const packets = local ? 0 : Math.max(1, Math.ceil(length / qp.mtu));
+  const packets = isLocal(op) ? 0 : Math.max(1, Math.ceil(length / qp.mtu));
+  // What is before and what is after a PSN must stay clear while the message is outstanding (IBTA 9.7.2).
+  if (packets >= MAX_PACKETS) status = WcStatus.LOC_LEN_ERR;
   setSlot(qp, index, status === WcStatus.SUCCESS ? SlotState.STARTED : SlotState.FAILED, op, flags, status);
   slots[s + Slot.LENGTH] = length;
   slots[s + Slot.FIRST] = qp.sqPsn;

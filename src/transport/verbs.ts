@@ -249,7 +249,6 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.sqFresh = qp.sqNext;
   qp.cursor = 0;
   qp.slots.fill(0);
-  qp.sqFailed = false;
   qp.goneBack = false;
   if (qp.rq !== null) qp.rq.consumer = qp.rq.producer;
   qp.recv.active = false;

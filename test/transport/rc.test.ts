@@ -404,3 +404,49 @@ describe('RC errors', () => {
     f.close();
   });
 });
+
+describe('RC recovery', () => {
+  it('still repeats what precedes a request that failed here', () => {
+    const f = new Fabric({ seed: 3, loss: 0.3 });
+    const [a, b] = [f.node(), f.node()];
+    const [qa, qb] = [a.createQp(), b.createQp()];
+    connect(a, qa, b, qb);
+    const from = a.regMr(fill(Buffer.alloc(20_000)));
+    const to = b.regMr(20_000);
+    const write = { opcode: WrOpcode.RDMA_WRITE, remoteAddr: to.iova, rkey: to.rkey };
+    a.send(qa, { ...write, wrId: 1, sge: [sge(from, 0, 20_000)] });
+    a.send(qa, { ...write, wrId: 2, sge: [{ ...sge(from, 0, 64), lkey: 1 }] });
+    a.send(qa, { ...write, wrId: 3, sge: [sge(from, 0, 64)] });
+    f.run();
+    const { LOC_PROT_ERR, WR_FLUSH_ERR } = WcStatus;
+    const got = a.poll(qa.sendCq).map((wc) => [wc.wrId, wc.status]);
+    assert.deepEqual(got, [
+      [1, SUCCESS],
+      [2, LOC_PROT_ERR],
+      [3, WR_FLUSH_ERR],
+    ]);
+    assert.ok(a.rxe.engine.counters.retransmitted_pkts > 0);
+    assert.ok(to.bytes.equals(from.bytes));
+    f.close();
+  });
+
+  it('acknowledges duplicates although a stray packet from the future was refused', () => {
+    const f = new Fabric();
+    const [a, b] = [f.node(), f.node()];
+    const [qa, qb] = [a.createQp(), b.createQp()];
+    connect(a, qa, b, qb, { retryCnt: 2 });
+    for (let i = 0; i < 2; i++) b.recv(qb, { sge: [] });
+    a.send(qa, { opcode: WrOpcode.SEND });
+    f.run();
+    qb.nakSent = true;
+    // The acknowledgement is lost, and the request repeated.
+    f.sim.setPath(b.link, a.link, { loss: 1 });
+    a.send(qa, { opcode: WrOpcode.SEND });
+    f.run(1200);
+    qb.nakSent = true;
+    f.sim.setPath(b.link, a.link, { loss: 0 });
+    f.run();
+    assert.deepEqual(statuses(a.poll(qa.sendCq)), [SUCCESS, SUCCESS]);
+    f.close();
+  });
+});

@@ -94,6 +94,11 @@ export class Device extends EventEmitter<DeviceEvents> {
     return this.rxe.device.gids.list().map(({ index, gid, type }) => ({ index, gid: gidToText(gid), type }));
   }
 
+  /** The P_Key table; RoCE has the default partition only. */
+  get pkeys(): number[] {
+    return [...this.rxe.device.pkeys.entries];
+  }
+
   /** Mandatory verbs the driver lacks; none for a device that may be used from within the process. */
   get missingVerbs(): readonly string[] {
     return this.rxe.device.missingVerbs;

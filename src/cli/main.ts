@@ -2,7 +2,10 @@
 // The command line.
 import { Command, CommanderError } from 'commander';
 import { demoClientCommand, demoCommand } from './commands/demo.ts';
+import { devicesCommand } from './commands/devices.ts';
+import { devinfoCommand } from './commands/devinfo.ts';
 import { perfCommand } from './commands/perf.ts';
+import { pingpongCommand } from './commands/pingpong.ts';
 import { CliError, messageOf } from './errors.ts';
 import { VERSION } from './version.ts';
 
@@ -12,7 +15,10 @@ const program = new Command('infinitive')
   .helpCommand('help [command]', 'show the help of a command')
   .configureHelp({ showGlobalOptions: false })
   .addCommand(demoCommand())
+  .addCommand(devicesCommand())
+  .addCommand(devinfoCommand())
   .addCommand(perfCommand())
+  .addCommand(pingpongCommand())
   .addCommand(demoClientCommand(), { hidden: true });
 
 for (const command of [program, ...program.commands]) {

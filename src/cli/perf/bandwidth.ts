@@ -1,5 +1,6 @@
 // Bandwidth: one end keeps its send queues full, the other takes what comes.
 import type { Completion, SendWr } from '../../api/index.ts';
+import type { Throughput } from './protocol.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { Role } from './role.ts';
 import { LANE, type Lane, RECV, type Station } from './station.ts';
@@ -24,7 +25,7 @@ function batchOf(station: Station, lane: Lane, size: number, n: number): SendWr[
 
 /** Sends, writes, reads … `iters` messages on each lane, or until stopped. */
 export class Sender implements Role {
-  readonly rate = new RateMeter();
+  private readonly rate = new RateMeter();
   count = 0;
   private readonly streams: Stream[];
   private readonly target: number;
@@ -92,11 +93,15 @@ export class Sender implements Role {
   get perLane(): number[] {
     return this.streams.map((s) => s.completed);
   }
+
+  throughput(): Throughput {
+    return { messages: this.count, seconds: this.rate.seconds, average: this.rate.average, peak: this.rate.peak };
+  }
 }
 
 /** Takes the messages of SENDs, posting the receive requests anew. */
 export class Receiver implements Role {
-  readonly rate = new RateMeter();
+  private readonly rate = new RateMeter();
   count = 0;
   bytes = 0;
   private readonly lanes: readonly Lane[];
@@ -133,6 +138,10 @@ export class Receiver implements Role {
   }
 
   stalled(): void {}
+
+  throughput(): Throughput {
+    return { messages: this.count, seconds: this.rate.seconds, average: this.rate.average, peak: this.rate.peak };
+  }
 }
 
 /** Both at once. */

@@ -4,6 +4,7 @@ import { type Device, openDevice } from '../../api/index.ts';
 import { isLinux } from '../../os/ffi.ts';
 import { openForServer, plainAddress } from '../addresses.ts';
 import { VERSION } from '../version.ts';
+import { Arrivals, untilQuiet } from './arrivals.ts';
 import { Channel } from './channel.ts';
 import type { DeviceOptions } from './options.ts';
 import { isReliable, itersFor, type PerfParams } from './params.ts';
@@ -19,7 +20,7 @@ import {
   type Welcome,
 } from './protocol.ts';
 import type { BandwidthRow, LatencyRow, PerfEnd, PerfResult, PerfRow } from './result.ts';
-import { clientParts, type Parts, play, type SideOptions, throughput } from './side.ts';
+import { clientParts, type Parts, play, type SideOptions } from './side.ts';
 import { Station } from './station.ts';
 import { fillAreas, isIntact, verifyAsClient } from './verify.ts';
 
@@ -96,6 +97,8 @@ function openClientDevice(options: PerfClientOptions, channel: Channel, serverGi
 interface Run {
   readonly parts: Parts;
   readonly stopped: Stopped;
+  /** Bidirectional: the server's messages. */
+  readonly back: Throughput | null;
   readonly intact: boolean;
 }
 
@@ -105,11 +108,9 @@ async function measure(side: SideOptions, size: number, options: PerfClientOptio
   if (warmUp > 0) await measureOnce(side, size, Number.POSITIVE_INFINITY, warmUp, options.signal);
   const iters = itersFor(params, size);
   const started = (count: () => number): void => options.onStart?.(size, iters, count);
-  const { parts, stopped, intact } = await measureOnce(side, size, iters, params.duration, options.signal, started);
-  const verified = params.verify ? intactBefore && intact : null;
-  return parts.ping === null
-    ? bandwidthRow(parts, params, size, stopped, verified)
-    : latencyRow(parts, params, size, verified);
+  const run = await measureOnce(side, size, iters, params.duration, options.signal, started);
+  const verified = params.verify ? intactBefore && run.intact : null;
+  return params.lat ? latencyRow(run, params, size, verified) : bandwidthRow(run, params, size, verified);
 }
 
 async function measureOnce(
@@ -123,6 +124,7 @@ async function measureOnce(
   const { channel, station } = side;
   const seed = randomInt(1, 1 << 24);
   fillAreas(station, size, seed);
+  const arrivals = new Arrivals(station, size);
   channel.send({ type: 'start', size, iters: Number.isFinite(iters) ? iters : null, seed } as Start);
   await channel.receive<Started>('started');
 
@@ -140,9 +142,11 @@ async function measureOnce(
     signal?.removeEventListener('abort', end);
   }
   const perLane = parts.sender?.perLane ?? [main.count];
-  channel.send({ type: 'stop', perLane, early: seconds !== null || (signal?.aborted ?? false) } as Stop);
+  const sent = parts.sender?.throughput() ?? NOTHING_SENT;
+  channel.send({ type: 'stop', sent, perLane, early: seconds !== null || (signal?.aborted ?? false) } as Stop);
   const stopped = await untilStopped(parts, side);
-  return { parts, stopped, intact: intactAtEnd(side, parts, stopped, size, seed, perLane) };
+  const back = await throughputBack(station, parts, stopped, arrivals);
+  return { parts, stopped, back, intact: intactAtEnd(side, parts, stopped, size, seed, perLane) };
 }
 
 /** Goes on receiving until the server has stopped, too. */
@@ -167,6 +171,20 @@ async function untilStopped(parts: Parts, side: SideOptions): Promise<Stopped> {
   return stopped;
 }
 
+const NOTHING_SENT: Throughput = { messages: 0, seconds: 0, average: 0, peak: 0 };
+
+/** The other direction; where messages may be lost, what counts is what arrived here. */
+async function throughputBack(
+  { device, params }: Station,
+  { receiver }: Parts,
+  { sent }: Stopped,
+  arrivals: Arrivals,
+): Promise<Throughput | null> {
+  if (isReliable(params) || sent === null) return sent;
+  await untilQuiet(device);
+  return receiver?.throughput() ?? arrivals.throughput(sent);
+}
+
 function intactAtEnd(
   { station }: SideOptions,
   parts: Parts,
@@ -183,44 +201,29 @@ function intactAtEnd(
 }
 
 function bandwidthRow(
-  parts: Parts,
+  { parts, stopped, back }: Run,
   params: PerfParams,
   size: number,
-  stopped: Stopped,
   verified: boolean | null,
 ): BandwidthRow {
-  const sender = parts.sender!;
-  const own = throughput(sender.count, sender.rate);
-  const forth = stopped.received === null ? own : timed(stopped.received, own);
-  const sent = sender.count + (stopped.sent?.messages ?? 0);
-  // Where messages may be lost, what counts is what arrived; the other direction was seen arriving here.
-  const back =
-    isReliable(params) || parts.receiver === null
-      ? stopped.sent
-      : throughput(parts.receiver.count, parts.receiver.rate);
+  const own = parts.sender!.throughput();
+  const forth = stopped.received ?? own;
   const arrived = forth.messages + (back?.messages ?? 0);
   const average = forth.average + (back?.average ?? 0);
   return {
     kind: 'bw',
     size,
-    iterations: isReliable(params) ? sent : arrived,
+    iterations: arrived,
     seconds: Math.max(forth.seconds, back?.seconds ?? 0),
     bytesPerSecond: average * size,
     peakBytesPerSecond: (forth.peak + (back?.peak ?? 0)) * size,
     messagesPerSecond: average,
-    lost: isReliable(params) ? null : sent - arrived,
+    lost: isReliable(params) ? null : own.messages + (stopped.sent?.messages ?? 0) - arrived,
     verified,
   };
 }
 
-/** What arrived, with the sender's times where the receiver could only count. */
-function timed(received: Throughput, sent: Throughput): Throughput {
-  if (received.seconds > 0 || received.messages === 0) return received;
-  const share = received.messages / sent.messages;
-  return { ...received, seconds: sent.seconds, average: sent.average * share, peak: sent.peak * share };
-}
-
-function latencyRow(parts: Parts, params: PerfParams, size: number, verified: boolean | null): LatencyRow {
+function latencyRow({ parts }: Run, params: PerfParams, size: number, verified: boolean | null): LatencyRow {
   const ping = parts.ping!;
   return {
     kind: 'lat',

@@ -1,7 +1,6 @@
 // Runs a role until it has finished: by polling, or by waiting for completions.
 import type { Completion, CompletionQueue } from '../../api/index.ts';
 import { CliError } from '../errors.ts';
-import type { Channel } from './channel.ts';
 import { Pace } from './pace.ts';
 import type { Role } from './role.ts';
 
@@ -14,7 +13,8 @@ const HANG_MS = 20_000;
 
 export interface Driving {
   readonly cq: CompletionQueue;
-  readonly channel: Channel;
+  /** Why it makes no sense to go on, or null. */
+  fault(): Error | null;
   readonly events: boolean;
   readonly eager: boolean;
   /** Where nothing may happen for as long as the peer pleases. */
@@ -22,10 +22,10 @@ export interface Driving {
 }
 
 export async function drive(role: Role, driving: Driving): Promise<void> {
-  const { cq, channel, events, eager } = driving;
+  const { cq, events, eager } = driving;
   const watch = new Watch(role, driving.patient);
   if (events) {
-    await waitAndRun(role, cq, channel, watch);
+    await waitAndRun(role, driving, watch);
     return;
   }
   const pace = new Pace(eager);
@@ -33,7 +33,8 @@ export async function drive(role: Role, driving: Driving): Promise<void> {
   while (!spin(role, cq, pace, into)) {
     await pace.turn();
     watch.look();
-    if (channel.failure !== null && !role.finished) throw channel.failure;
+    const fault = driving.fault();
+    if (fault !== null && !role.finished) throw fault;
   }
 }
 
@@ -48,14 +49,15 @@ function spin(role: Role, cq: CompletionQueue, pace: Pace, into: Completion[]): 
   }
 }
 
-async function waitAndRun(role: Role, cq: CompletionQueue, channel: Channel, watch: Watch): Promise<void> {
+async function waitAndRun(role: Role, { cq, fault }: Driving, watch: Watch): Promise<void> {
   let wake = new AbortController();
   const timer = setInterval(() => wake.abort(), WAKE_MS);
   try {
     for (;;) {
       role.advance();
       if (role.finished) return;
-      if (channel.failure !== null) throw channel.failure;
+      const reason = fault();
+      if (reason !== null) throw reason;
       try {
         role.completed(await cq.next({ signal: wake.signal }));
       } catch (error) {

@@ -17,7 +17,20 @@ export function pattern(seed: number, length: number): Buffer {
   return scratch.subarray(0, length);
 }
 
-/** Does `buffer` begin with `length` bytes of the seed's pattern? */
-export function matches(buffer: Buffer, seed: number, length: number): boolean {
-  return pattern(seed, length).compare(buffer, 0, length) === 0;
+export type Comparison = 'ok' | 'partial' | 'wrong';
+
+/**
+ * Compares the beginning of `buffer` with `length` bytes of the seed's pattern. Where packets may be lost (`packet` is not 0:
+ * bytes of one), each must be there as a whole or not at all, as zeros: `partial`.
+ */
+export function compare(buffer: Buffer, seed: number, length: number, packet = 0): Comparison {
+  const expected = pattern(seed, length);
+  if (expected.compare(buffer, 0, length) === 0) return 'ok';
+  if (packet === 0) return 'wrong';
+  for (let at = 0; at < length; at += packet) {
+    const end = Math.min(length, at + packet);
+    if (expected.compare(buffer, at, end, at, end) === 0) continue;
+    for (let i = at; i < end; i++) if (buffer[i] !== 0) return 'wrong';
+  }
+  return 'partial';
 }

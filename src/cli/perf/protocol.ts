@@ -56,9 +56,11 @@ export interface Started {
   readonly type: 'started';
 }
 
-/** The client sends no more; it has sent so many messages on each lane. */
+/** The client sends no more. */
 export interface Stop {
   readonly type: 'stop';
+  /** What it has sent, and how many messages on each lane. */
+  readonly sent: Throughput;
   readonly perLane: readonly number[];
   /** The server shall stop sending too (a duration is over, or the user has had enough). */
   readonly early: boolean;

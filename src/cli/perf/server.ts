@@ -1,11 +1,11 @@
 // The server: does what the client asks for.
 import { createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Device, openDevice } from '../../api/index.ts';
 import { isLinux } from '../../os/ffi.ts';
 import { openForClient } from '../addresses.ts';
 import { CliError, codeOf, messageOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
+import { Arrivals, untilQuiet } from './arrivals.ts';
 import { Channel, type Message } from './channel.ts';
 import type { DeviceOptions } from './options.ts';
 import { checkShape, isReliable, type PerfParams } from './params.ts';
@@ -18,12 +18,11 @@ import {
   type Start,
   type Stop,
   type Stopped,
-  type Throughput,
   type Verify,
   type Welcome,
 } from './protocol.ts';
 import type { PerfEnd, PerfRow } from './result.ts';
-import { play, type SideOptions, serverParts, throughput, total } from './side.ts';
+import { play, type SideOptions, serverParts } from './side.ts';
 import { Station } from './station.ts';
 import { fillAreas, isIntact, verifyAsServer } from './verify.ts';
 
@@ -193,7 +192,7 @@ async function measure(side: SideOptions, { size, iters, seed }: Start): Promise
   const { channel, station } = side;
   const { params } = station;
   fillAreas(station, size, seed);
-  const packetsBefore = station.device.counters.link.rxPackets;
+  const arrivals = new Arrivals(station, size);
   const parts = serverParts(station, size, iters ?? Number.POSITIVE_INFINITY);
   const { role, sender, receiver, answerer } = parts;
   let stop: Stop | null = null;
@@ -209,47 +208,21 @@ async function measure(side: SideOptions, { size, iters, seed }: Start): Promise
   channel.send({ type: 'started' });
   await play(role, side, () => stop !== null || failure !== null, true);
   if (stop === null) throw failure;
-  const { perLane, early } = stop as Stop;
+  const { perLane, sent, early } = stop as Stop;
   if (early) sender?.stop();
   if (sender !== null) await play(role, side, () => sender.finished);
   if (receiver !== null) {
-    receiver.stop(total(perLane));
+    receiver.stop(sent.messages);
     await play(receiver, side, () => receiver.finished);
   }
   answerer?.stop();
-  const received = await arrived(
-    side,
-    size,
-    perLane,
-    packetsBefore,
-    receiver && throughput(receiver.count, receiver.rate),
-  );
+  if (!isReliable(params)) await untilQuiet(station.device);
+  const received = isReliable(params) || params.lat ? null : (receiver?.throughput() ?? arrivals.throughput(sent));
   const acted = params.op !== 'read' && received?.messages !== 0;
   return {
     type: 'stopped',
     received,
-    sent: sender && throughput(sender.count, sender.rate),
+    sent: sender?.throughput() ?? null,
     intact: params.verify && acted ? isIntact(station, 'target', size, seed, perLane) : null,
   };
-}
-
-/** How long packets under way may take. */
-const QUIET_MS = 30;
-
-/** What arrived, where messages may be lost. WRITEs of UC leave no completions here: their packets are counted. */
-async function arrived(
-  { station }: SideOptions,
-  size: number,
-  perLane: readonly number[],
-  packetsBefore: number,
-  seen: Throughput | null,
-): Promise<Throughput | null> {
-  const { params, device, lanes } = station;
-  if (isReliable(params) || params.lat) return null;
-  if (params.op === 'send') return seen;
-  await sleep(QUIET_MS);
-  const mtu = 128 << lanes[0].qp.query().pathMtu;
-  const packets = device.counters.link.rxPackets - packetsBefore;
-  const messages = Math.min(total(perLane), Math.floor(packets / Math.max(1, Math.ceil(size / mtu))));
-  return { messages, seconds: 0, average: 0, peak: 0 };
 }

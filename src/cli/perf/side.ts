@@ -3,8 +3,6 @@ import { Duplex, Receiver, Sender } from './bandwidth.ts';
 import type { Channel } from './channel.ts';
 import { drive } from './drive.ts';
 import { Ping, Pong, RoundTrip } from './latency.ts';
-import type { Throughput } from './protocol.ts';
-import type { RateMeter } from './rate-meter.ts';
 import { Passive, type Role, Until } from './role.ts';
 import type { Station } from './station.ts';
 
@@ -57,11 +55,6 @@ export interface SideOptions {
 /** Plays `role` until `done`. With `patient` nothing needs to happen meanwhile. */
 export function play(role: Role, side: SideOptions, done: () => boolean, patient = false): Promise<void> {
   const { channel, station, eager } = side;
-  return drive(new Until(role, done), { cq: station.cq, channel, events: station.params.events, eager, patient });
+  const { cq, params } = station;
+  return drive(new Until(role, done), { cq, fault: () => channel.failure, events: params.events, eager, patient });
 }
-
-export function throughput(count: number, rate: RateMeter): Throughput {
-  return { messages: count, seconds: rate.seconds, average: rate.average, peak: rate.peak };
-}
-
-export const total = (counts: readonly number[]): number => counts.reduce((sum, n) => sum + n, 0);

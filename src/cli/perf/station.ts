@@ -21,6 +21,7 @@ export interface StationInfo {
 }
 
 const ALIGN = 4096;
+const MAX_MTU = 4096;
 /** Completions of receive requests have wrId RECV + lane; those of send requests wrId lane * LANE + messages done. */
 export const RECV = 2 ** 40;
 export const LANE = 2 ** 16;
@@ -49,6 +50,12 @@ export class Lane {
     this.recvWr = qp.recvWr({ wrId: RECV + index, sge: mr.sge(this.targetAt - grh, stride) });
   }
 }
+
+/** The path MTU in bytes; of UD the largest that a datagram may be. */
+export const mtuOf = ({ qp }: Lane): number => {
+  const { pathMtu } = qp.query();
+  return pathMtu === 0 ? MAX_MTU : 128 << pathMtu;
+};
 
 export class Station {
   readonly device: Device;

@@ -80,7 +80,9 @@ export class Exchange {
   private async take(length: number): Promise<string> {
     while (this.bytes.length < length) {
       if (this.ended)
-        throw new CliError('the other side closed the connection; is it the same type of ping-pong (-t)?');
+        throw new CliError(
+          'the other side closed the connection: both need the same type (-t), and ibv_*_pingpong a GID index (-g)',
+        );
       await new Promise<void>((resolve) => {
         this.arrived = resolve;
       });

@@ -195,9 +195,11 @@ class PingpongContext {
     if (this.options.check) for (let i = 0; i < this.options.size; i += PAGE) this.mr.buffer[this.grh + i] = 0;
   }
 
+  /** What fills the rest is the client's choice: ibv_srq_pingpong has zeros, its siblings 0x7b as we do. */
   private wrongByte(): number {
-    const { buffer } = this.mr;
-    for (let i = 0; i < this.options.size; i++) if (buffer[this.grh + i] !== (i % PAGE === 0 ? 0 : FILL)) return i;
+    const data = this.mr.buffer.subarray(this.grh);
+    const fill = data[1];
+    for (let i = 0; i < this.options.size; i++) if (data[i] !== (i % PAGE === 0 ? 0 : fill)) return i;
     return -1;
   }
 }

@@ -1,0 +1,81 @@
+// npm run bench: our figures beside those of peers, on this machine and in this hour. See docs/performance.md.
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { describeMachine, machineLine } from './machine.ts';
+import { MEASURES } from './measures.ts';
+import { topOf } from './profile.ts';
+import { type Report, reportOf, tableOf } from './report.ts';
+import { runRounds } from './rounds.ts';
+
+const TOP = 15;
+const FULL = { rounds: 5, limit: 20_000, total: 172_000 };
+const QUICK = { rounds: 3, limit: 8_000, total: 42_000 };
+
+interface Flags {
+  readonly quick: boolean;
+  readonly only?: string[];
+  readonly json?: string;
+  readonly profile: boolean;
+}
+
+const flags = new Command('bench')
+  .description('Measures this project beside its peers. They run in turn; only ratios within one run mean something.')
+  .option('--quick', '3 shorter rounds: at most 45 s instead of 3 minutes', false)
+  .addOption(new Option('--only <name...>', 'only these rows').choices(MEASURES.map(({ name }) => name)))
+  .option('--json <file>', 'also write the result there')
+  .option('--profile', 'only ours, once, under the CPU profiler: where the time goes', false)
+  .parse()
+  .opts<Flags>();
+
+const measures = MEASURES.filter(({ name }) => flags.only?.includes(name) ?? true);
+const interrupt = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    process.exitCode = 130;
+    interrupt.abort();
+  });
+}
+
+if (flags.profile) await profile();
+else await compare();
+
+async function compare(): Promise<void> {
+  const machine = describeMachine();
+  const schedule = flags.quick ? QUICK : FULL;
+  console.log(machineLine(machine));
+  const runs = await runRounds(measures, {
+    ...schedule,
+    quick: flags.quick,
+    signal: interrupt.signal,
+    onStep: (round, measure, { name }) => progress(`round ${round + 1}/${schedule.rounds}: ${measure.title}: ${name}`),
+  });
+  progress('');
+  const report: Report = { machine, quick: flags.quick, rounds: schedule.rounds, measures: runs.map(reportOf) };
+  console.log(tableOf(report));
+  console.log(`Medians of ${schedule.rounds} rounds (smallest–largest); ratio: ours to the peer's, round by round.`);
+  if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
+  // A bar that is missed is news, not a failure; that nothing of ours could be measured is one.
+  if (report.measures.some(({ ours }) => ours.figure === null)) process.exitCode ??= 1;
+}
+
+async function profile(): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'infinitive-bench-'));
+  for (const { title, unit, ours } of measures) {
+    const signal = AbortSignal.any([AbortSignal.timeout(FULL.limit), interrupt.signal]);
+    const { figure, profiles } = await ours.profile({ quick: flags.quick, signal }, dir);
+    console.log(`${title}: ${figure.toFixed(2)} ${unit} while profiled`);
+    for (const { side, file } of profiles) {
+      console.log(`\n${side}, self time (${file}):`);
+      for (const { share, where } of topOf(JSON.parse(readFileSync(file, 'utf8')), TOP)) {
+        console.log(`${(share * 100).toFixed(1).padStart(5)} %  ${where}`);
+      }
+    }
+    console.log();
+  }
+}
+
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}

@@ -1,0 +1,41 @@
+// What is told of the rounds: medians, because one round that something else disturbed should not count.
+import type { Bar } from './measure.ts';
+
+export interface Summary {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly count: number;
+}
+
+/** Null when there is nothing to tell. */
+export function summarize(values: readonly number[]): Summary | null {
+  if (values.length === 0) return null;
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  return { median, min: sorted[0], max: sorted[sorted.length - 1], count: sorted.length };
+}
+
+/** Figures of one contender, round by round; null: none. */
+export type Series = readonly (number | null)[];
+
+export const figures = (series: Series): number[] => series.filter((value) => value !== null);
+
+/** Ours divided by theirs, of the rounds that have both: what disturbs a round disturbs both. */
+export function ratios(ours: Series, theirs: Series): number[] {
+  const found: number[] = [];
+  ours.forEach((own, round) => {
+    const other = theirs[round];
+    if (own !== null && typeof other === 'number') found.push(own / other);
+  });
+  return found;
+}
+
+export type Verdict = 'aim met' | 'met' | 'not met';
+
+export function verdict(ratio: number, { goal, aim }: Bar, better: 'lower' | 'higher'): Verdict {
+  const reaches = (bar: number): boolean => (better === 'lower' ? ratio <= bar : ratio >= bar);
+  if (reaches(aim)) return 'aim met';
+  return reaches(goal) ? 'met' : 'not met';
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Measure } from '../../bench/measure.ts';
+import { MEASURES } from '../../bench/measures.ts';
+import { reportOf, shown, tableOf } from '../../bench/report.ts';
+import { runRounds } from '../../bench/rounds.ts';
+
+const machine = { cpu: 'a CPU', cores: 2, kernel: '6.1', node: 'v26', crc: 'zlib', load: 0 } as const;
+
+function measureOf(own: () => Promise<number>, order: string[]): Measure {
+  const contender = (name: string, run: () => Promise<number>) => ({
+    name,
+    run: () => {
+      order.push(name);
+      return run();
+    },
+  });
+  return {
+    name: 'x',
+    title: 'X',
+    unit: 'GB/s',
+    better: 'higher',
+    ours: { ...contender('ours', own), profile: () => Promise.reject(new Error('not here')) },
+    peers: [
+      { ...contender('steady', () => Promise.resolve(2)), bar: { goal: 1, aim: 1.5 } },
+      {
+        ...contender('absent', () => Promise.resolve(1)),
+        needs: { command: 'no-such-program', pkg: 'no-such-package' },
+        bar: { goal: 1, aim: 2 },
+      },
+    ],
+  };
+}
+
+const schedule = { rounds: 3, quick: true, limit: 1000, total: 10_000, signal: new AbortController().signal };
+
+test('all take turns; a program that is missing is named with its package, and the rest runs', async () => {
+  const order: string[] = [];
+  const figures = [2, 2.2, 4];
+  const runs = await runRounds([measureOf(() => Promise.resolve(figures.shift()!), order)], schedule);
+  assert.deepEqual(order, ['ours', 'steady', 'ours', 'steady', 'ours', 'steady']);
+  const [report] = runs.map(reportOf);
+  assert.equal(report.ours.figure?.median, 2.2);
+  assert.deepEqual(report.peers[0].ratio, { median: 1.1, min: 1, max: 2, count: 3 });
+  assert.equal(report.peers[0].verdict, 'met');
+  assert.equal(report.peers[1].ratio, null);
+  const text = tableOf({ machine, quick: true, rounds: 3, measures: [report] });
+  assert.match(text, /2\.20 GB\/s \(2\.00–4\.00\)/);
+  assert.match(text, /absent: 0 of 3 rounds\. no-such-program is not installed \(Debian package no-such-package\)/);
+});
+
+test('a round that fails counts for nobody', async () => {
+  let round = 0;
+  const own = (): Promise<number> => (++round === 2 ? Promise.reject(new Error('broke')) : Promise.resolve(3));
+  const [run] = await runRounds([measureOf(own, [])], schedule);
+  const report = reportOf(run);
+  assert.equal(report.ours.figure?.count, 2);
+  assert.equal(report.peers[0].ratio?.count, 2);
+  assert.deepEqual(report.ours.failures, ['broke']);
+});
+
+test('without time left nothing is started', async () => {
+  const order: string[] = [];
+  const [run] = await runRounds([measureOf(() => Promise.resolve(1), order)], { ...schedule, total: 0 });
+  assert.deepEqual(order, []);
+  assert.deepEqual(run.ours.failures, ['no time was left', 'no time was left', 'no time was left']);
+});
+
+test('names of measures are unique, and aims go beyond goals', () => {
+  assert.equal(new Set(MEASURES.map(({ name }) => name)).size, MEASURES.length);
+  for (const { better, peers } of MEASURES) {
+    for (const { bar } of peers) assert.ok(better === 'lower' ? bar.aim < bar.goal : bar.aim > bar.goal);
+  }
+});
+
+test('figures are shown with their spread', () => {
+  assert.equal(shown({ median: 3.874, min: 3.8, max: 4.1, count: 5 }, ' µs'), '3.87 µs (3.80–4.10)');
+  assert.equal(shown(null, ' µs'), 'none');
+});

@@ -13,6 +13,7 @@ export interface WaitOptions {
 interface Waiting {
   readonly resolve: (completion: Completion | null) => void;
   readonly reject: (reason: unknown) => void;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** So many completions in a row may be had without the event loop having its turn. */
@@ -30,7 +31,8 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
   /** @internal */
   readonly core: CoreCq;
   private readonly loop: EngineLoop;
-  private readonly waiting: Waiting[] = [];
+  private waiting: Waiting[] = [];
+  private readonly signals = new WeakSet<AbortSignal>();
   private readonly raws: WorkCompletion[] = [];
   private readonly one: Completion[] = [];
   private streak = 0;
@@ -109,21 +111,13 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
       if (completion !== null) return Promise.resolve(completion);
     }
     this.streak = 0;
+    // One listener for each signal, not for each wait: a listener costs more than a completion.
+    if (signal !== undefined && !this.signals.has(signal)) {
+      this.signals.add(signal);
+      signal.addEventListener('abort', () => this.abort(signal), { once: true });
+    }
     return new Promise((resolve, reject) => {
-      if (signal === undefined) {
-        this.waiting.push({ resolve, reject });
-      } else {
-        const abort = (): void => this.abandon(entry, signal.reason);
-        const entry: Waiting = {
-          resolve: (completion) => {
-            signal.removeEventListener('abort', abort);
-            resolve(completion);
-          },
-          reject,
-        };
-        signal.addEventListener('abort', abort, { once: true });
-        this.waiting.push(entry);
-      }
+      this.waiting.push({ resolve, reject, signal });
       if (this.waiting.length === 1) this.loop.watch(this);
     });
   }
@@ -148,12 +142,12 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
     this.loop.unwatch(this);
   }
 
-  private abandon(entry: Waiting, reason: unknown): void {
-    const at = this.waiting.indexOf(entry);
-    if (at < 0) return;
-    this.waiting.splice(at, 1);
+  private abort(signal: AbortSignal): void {
+    const aborted = this.waiting.filter((entry) => entry.signal === signal);
+    if (aborted.length === 0) return;
+    this.waiting = this.waiting.filter((entry) => entry.signal !== signal);
     if (this.waiting.length === 0) this.loop.unwatch(this);
-    entry.reject(reason);
+    for (const { reject } of aborted) reject(signal.reason);
   }
 
   /** Makes room for at least `cqe` completions. EINVAL when more than that wait in it. */

@@ -49,12 +49,13 @@ export class EngineLoop {
 
   /** One step, from a program that polls. */
   progress(): void {
-    this.engine.progress();
+    if (this.engine.progress() > 0) this.lastActivity = this.engine.now;
     if (!this.scheduled) this.schedule();
   }
 
   /** Something was posted inline: timers may have changed, packets may wait to be sent. */
   posted(): void {
+    this.lastActivity = this.engine.now;
     if (!this.scheduled) this.schedule();
   }
 
@@ -65,6 +66,7 @@ export class EngineLoop {
 
   watch(watcher: Watcher): void {
     this.watchers.add(watcher);
+    this.lastActivity = this.engine.now;
     this.schedule();
   }
 

@@ -13,10 +13,13 @@ interface CpuProfile {
 }
 
 export interface SelfTime {
-  /** Share of all samples, 0 to 1. */
+  /** Share of the time that the process was busy, 0 to 1. */
   readonly share: number;
   readonly where: string;
 }
+
+/** Time that no code of the process took. */
+const IDLE = '(idle)';
 
 /** The `n` functions with the largest self time. What they call natively (system calls through FFI) counts as theirs. */
 export function topOf(profile: CpuProfile, n: number): SelfTime[] {
@@ -25,6 +28,7 @@ export function topOf(profile: CpuProfile, n: number): SelfTime[] {
   let total = 0;
   profile.samples.forEach((id, i) => {
     const name = names.get(id) ?? '?';
+    if (name === IDLE) return;
     const us = Math.max(0, profile.timeDeltas[i]);
     self.set(name, (self.get(name) ?? 0) + us);
     total += us;

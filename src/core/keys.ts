@@ -8,7 +8,7 @@ import type { QueuePair } from './qp.ts';
 
 /**
  * Keys are random, so that one cannot be guessed from another. The upper 24 bits are what is unique; the low 8 bits of a
- * window's key change as it is bound, at its consumer's choice (C10-71 ff.).
+ * window's key change as it is bound, at its consumer's choice (`ibv_inc_rkey`).
  */
 export class KeyTable {
   private readonly entries = new Map<number, MemoryRegion | MemoryWindow>();
@@ -55,14 +55,15 @@ export class KeyTable {
     return true;
   }
 
-  /** May the peer of `qp` reach `length` bytes at `addr` under `rkey` with `access` (one `Access` bit)? C9-90 ff., C10-79. */
+  /** May `qp`'s peer reach `length` bytes at `addr` under `rkey` with `access` (one `Access` bit)? IBTA 9.7.4.1.5. */
   remote(rkey: number, qp: QueuePair, addr: number, length: number, access: number): boolean {
     const entry = this.entries.get((rkey & ~0xff) >>> 0);
+    // Regions: C10-56, C10-57; windows: C10-76.2.1 (for a type 2 one the rule below says more), C10-77.
     if (entry === undefined || entry.rkey !== rkey || entry.pd !== qp.pd || (entry.access & access) === 0) return false;
     if (entry instanceof MemoryWindow) {
       const mr = entry.mr;
       if (mr === null) return false;
-      // o10-37.2.30: a type 2A window is reached through the queue pair it is bound to alone.
+      // o10-37.2.43: a type 2A window is reached through the queue pair it is bound to alone.
       if (entry.type === MwType.TYPE_2 && entry.qp !== qp) return false;
       if (!within(addr, length, entry.addr, entry.length)) return false;
       this.memory = mr.memory;

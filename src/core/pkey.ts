@@ -7,7 +7,7 @@ export const PKEY_FULL_MEMBER = 0x8000;
 
 /**
  * May a packet with P_Key `a` reach a port (or QP) that has P_Key `b`? The low 15 bits must be equal and not 0 (an invalid
- * key matches nothing), and of two limited members neither may talk to the other: IBTA 10.9.1.1, 10.9.3; C10-122 ff.
+ * key matches nothing), and of two limited members neither may talk to the other: IBTA 10.9.1.1, 10.9.3.
  */
 export function pkeysMatch(a: number, b: number): boolean {
   const base = a & 0x7fff;

@@ -8,7 +8,7 @@ import { newQpAttr, type QpAttr, type QueuePair } from './qp.ts';
 
 const M = QpAttrMask;
 const PSN_MAX = 0xffffff;
-/** The high bit of a Q_Key: privileged ones have it (IBTA 10.2.5; C10-15). */
+/** The high bit of a Q_Key: privileged ones have it (IBTA 10.2.5). */
 export const QKEY_PRIVILEGED = 0x80000000;
 
 export interface AttrFault {

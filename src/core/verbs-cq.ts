@@ -42,7 +42,7 @@ export function resizeCq(cq: CompletionQueue, cqe: number): void {
   device.ops.resizeCq(cq, cqe);
 }
 
-/** `ibv_destroy_cq`: EBUSY while QPs use it. */
+/** `ibv_destroy_cq`: EBUSY while QPs use it (C11-17). */
 export function destroyCq(cq: CompletionQueue): EventCounts {
   checkLive('destroyCq', 'cq', 'cq', cq);
   destroyObject('destroyCq', cq, () => cq.context.device.ops.destroyCq(cq));

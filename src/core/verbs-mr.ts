@@ -52,7 +52,7 @@ export function regMr(pd: ProtectionDomain, memory: Memory, options: RegMrOption
   return adopt(mr);
 }
 
-/** `ibv_dereg_mr`: EBUSY while memory windows are bound to it. */
+/** `ibv_dereg_mr`: EBUSY while memory windows are bound to it (IBTA 10.6.7.2.6). */
 export function deregMr(mr: MemoryRegion): void {
   checkLive('deregMr', 'mr', 'mr', mr);
   destroyObject('deregMr', mr, () => mr.context.device.ops.deregMr(mr));
@@ -111,7 +111,7 @@ function checkAccess(verb: string, access: number): void {
   checkInteger(verb, 'access', access, 0, 0x3fffffff);
   const unknown = access & ~(SUPPORTED | OPTIONAL);
   if (unknown !== 0) fail(verb, 'EINVAL', `access has bits 0x${unknown.toString(16)}, which mean nothing`);
-  // C10-50 f.: whoever may write from afar writes locally, at the responder.
+  // ibv_reg_mr(3): whoever may write from afar writes locally, at the responder.
   if ((access & (Access.REMOTE_WRITE | Access.REMOTE_ATOMIC)) !== 0 && (access & Access.LOCAL_WRITE) === 0) {
     fail(verb, 'EINVAL', 'access has REMOTE_WRITE or REMOTE_ATOMIC, which are allowed with LOCAL_WRITE only');
   }

@@ -22,7 +22,7 @@ export interface CreateQpOptions {
   readonly sqSigAll?: boolean;
 }
 
-/** `ibv_create_qp`: the queue pair is in RESET, and its `cap` says what it really has room for. */
+/** `ibv_create_qp`: the queue pair is in RESET (C10-20), and its `cap` says what it really has room for. */
 export function createQp(pd: ProtectionDomain, options: CreateQpOptions): QueuePair {
   const verb = 'createQp';
   checkLive(verb, 'pd', 'pd', pd);
@@ -72,7 +72,7 @@ export function queryQp(qp: QueuePair): QpAttr {
   return qp.context.device.ops.queryQp(qp);
 }
 
-/** `ibv_destroy_qp`: EBUSY while it is in multicast groups. Returns the asynchronous events it has had. */
+/** `ibv_destroy_qp`: EBUSY while it is in multicast groups (o10-2.2.3). Returns the asynchronous events it has had. */
 export function destroyQp(qp: QueuePair): number {
   checkLive('destroyQp', 'qp', 'qp', qp);
   destroyObject('destroyQp', qp, () => qp.context.device.ops.destroyQp(qp));

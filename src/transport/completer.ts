@@ -30,7 +30,7 @@ import { isAtomic, isRead, slotBase, slotFlags, slotOp, slotState, slotStatus, w
 import { PACKET_OVERHEAD } from './window.ts';
 import { SQ } from './wqe.ts';
 
-/** rnr_retry 7: try for ever (C9-…; `IBV_QP_RNR_RETRY`). */
+/** rnr_retry 7: try for ever (`IBV_QP_RNR_RETRY`; IBTA 9.7.5.2.8). */
 const FOREVER = 7;
 
 export class Completer {
@@ -45,7 +45,7 @@ export class Completer {
   receive(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number, payload: number, length: number): void {
     const state = qp.attr.state;
     if (state !== QpState.RTS && state !== QpState.SQD) return;
-    // Not of anything outstanding: a duplicate, or a ghost of an earlier connection (C9-110).
+    // Not of anything outstanding: a duplicate, or a ghost of an earlier connection (IBTA 9.7.2).
     if (psnDiff(psn, qp.una) < 0 || psnDiff(psn, qp.sndMax) >= 0) return;
     const flags = opcodeFlags[opcode];
     let syndrome = AETH_ACK;
@@ -132,7 +132,7 @@ export class Completer {
     engine.armAckTimer(qp);
   }
 
-  /** The local ACK timer ran out (C9-141 ff.). */
+  /** The transport timer, which every RC send queue has, ran out (C9-139). */
   timeout(qp: SoftQp): void {
     if (qp.una === qp.sndMax) return;
     this.engine.counters.timeouts++;
@@ -141,7 +141,7 @@ export class Completer {
 
   private nak(qp: SoftQp, syndrome: number, psn: number): void {
     const engine = this.engine;
-    // C9-…: a NAK acknowledges what comes before its PSN.
+    // A NAK acknowledges what comes before its PSN (IBTA 9.7.5.1.2; Linux rxe check_ack).
     if (!this.acknowledge(qp, psn)) return;
     if ((syndrome & AETH_TYPE_MASK) === AETH_RNR_NAK) {
       engine.counters.rcvd_rnr_err++;
@@ -246,7 +246,7 @@ export class Completer {
     this.progress(qp, psnAdd(psn, 1));
   }
 
-  /** Completes what is done at the head of the send queue, in order (C10-…: completions come in the order of posting). */
+  /** Completes what is done at the head of the send queue, in the order of posting (IBTA 10.8.3). */
   retire(qp: SoftQp): void {
     const ring = qp.sq;
     let index = ring.consumer;
@@ -284,7 +284,7 @@ export class Completer {
     qp.scq.complete(u32[w + SQ.WR_ID], u32[w + SQ.WR_ID + 1], status, wcOpcode(op), length, 0, qp.qpn, 0, 0, false);
   }
 
-  /** The oldest element ends in error; the queue pair goes with it and the rest is flushed (C10-98, C10-100). */
+  /** The oldest element ends in error; the queue pair goes with it and the rest is flushed (IBTA 9.9.2). */
   failOldest(qp: SoftQp, status: number): void {
     const index = qp.sq.consumer;
     if (index !== qp.sqFresh) {

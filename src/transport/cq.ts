@@ -29,7 +29,7 @@ const PORT_1 = 1 << 16;
 
 export class SoftCq extends CompletionQueue {
   ring: Ring;
-  /** Queue pairs that complete here; when the queue overruns they fail (C11-39). */
+  /** Queue pairs that complete here; when the queue overruns they fail (C9-218). */
   readonly qps = new Set<SoftQp>();
   /** Called with the QPs of a queue that has overrun. */
   private readonly onOverrun: (cq: SoftCq) => void;
@@ -65,7 +65,7 @@ export class SoftCq extends CompletionQueue {
     const next = ring.next(index);
     if (this.failed) return;
     if (next === ring.consumer) {
-      // C11-39: an overrun is a CQ error; what would have been reported is lost, so its QPs cannot go on.
+      // C11-37: an overrun is a CQ error; what would have been reported is lost, so its QPs cannot go on (C9-218).
       this.failed = true;
       this.context.device.raise(EventType.CQ_ERR, this);
       this.onOverrun(this);
@@ -86,7 +86,7 @@ export class SoftCq extends CompletionQueue {
     u32[w + WC.PKEY_SLID] = 0;
     u32[w + WC.SL_PORT] = PORT_1;
     ring.producer = next;
-    // C11-36: a completion in error counts as solicited.
+    // ibv_req_notify_cq(3): a completion in error counts as solicited.
     if (this.armed !== Armed.NONE && (this.armed === Armed.NEXT || solicited || status !== WcStatus.SUCCESS)) {
       this.armed = Armed.NONE;
       this.notify();

@@ -24,7 +24,7 @@ import { InMessage, type SoftQp } from './qp.ts';
 import { isSolicited, lengthOk, sequenceOk } from './responder.ts';
 import { swap32 } from './wqe.ts';
 
-/** Bytes before the payload in a UD receive buffer: the global route header (C10-…; RoCEv2: the IP header in it). */
+/** Bytes before the payload in a UD receive buffer: the GRH (RoCEv2: the IP header in it, IBTA A17.4.5.2). */
 export const GRH_LEN = 40;
 
 export class DatagramReceiver {
@@ -40,7 +40,7 @@ export class DatagramReceiver {
     if (qp.attr.state < QpState.RTR || qp.attr.state === QpState.ERR) return;
     const flags = opcodeFlags[opcode];
     const gap = psn !== qp.ePsn;
-    // C9-…: whatever its PSN, a first packet begins a message; the rest of a message must follow without a gap.
+    // IBTA 9.8.2: whatever its PSN, a first packet begins a message; the rest must follow without a gap.
     qp.ePsn = psnAdd(psn, 1);
     if (flags & OPF_START) this.abandon(qp);
     else if (gap || !sequenceOk(qp, flags)) return this.abandon(qp);
@@ -131,7 +131,7 @@ export class DatagramReceiver {
     this.engine.enterError(qp);
   }
 
-  /** A datagram: without a receive work request, or with the wrong Q_Key, it is dropped (C9-…, C10-…). */
+  /** A datagram: without a receive work request, or with the wrong Q_Key, it is dropped (IBTA 9.8.3, 10.2.5). */
   receiveUd(qp: SoftQp, packet: Inbound, opcode: number, payload: number, length: number): void {
     if (qp.attr.state < QpState.RTR || qp.attr.state === QpState.ERR) return;
     const { buf, off } = packet;

@@ -145,7 +145,7 @@ export class Engine {
     const header = opcodeHeaderLen[opcode];
     const pad = bthPad(buf, off);
     const length = len - header - pad;
-    // C9-…: unknown opcode, version or a packet shorter than its headers say: silently dropped.
+    // IBTA 9.6: unknown opcode, version or a packet shorter than its headers say: silently dropped.
     if (header === 0 || length < 0 || bthTver(buf, off) !== 0) {
       counters.dropped_pkts++;
       return;
@@ -166,6 +166,7 @@ export class Engine {
 
   private deliver(qp: SoftQp, packet: Inbound, opcode: number, header: number, length: number): void {
     const { buf, off } = packet;
+    // C9-43; the rule for QP1, C9-42, comes to the same where the port has one P_Key.
     if (!this.host.pkeysMatch(this.pkey(qp), bthPkey(buf, off))) {
       this.counters.bad_pkey++;
       return;
@@ -177,7 +178,7 @@ export class Engine {
       else this.counters.dropped_pkts++;
       return;
     }
-    // C9-…: a connected queue pair hears its peer only.
+    // A connected queue pair hears its peer only (Linux rxe check_addr).
     if (qp.path === null || !packet.isFrom(qp.path)) {
       this.counters.dropped_pkts++;
       return;
@@ -322,13 +323,14 @@ export class Engine {
 
   // States
 
-  /** To the error state: all that is posted is flushed (C10-…; `ib_drain_qp`'s promise). */
+  /** To the error state: all that is posted is flushed, and what is posted later (C9-220; `ib_drain_qp`'s promise). */
   enterError(qp: SoftQp): void {
     if (qp.attr.state === QpState.ERR) return;
     qp.attr.state = QpState.ERR;
     this.quiesce(qp);
     this.completer.flush(qp);
     this.flushRecv(qp);
+    // o11-5.2.5: with an SRQ no flushed request tells that this queue pair takes no more.
     if (qp.softSrq !== null) qp.context.device.raise(EventType.QP_LAST_WQE_REACHED, qp);
   }
 
@@ -355,6 +357,7 @@ export class Engine {
     qp.inMessage = InMessage.NONE;
   }
 
+  /** C9-218: the queue pairs of a completion queue that has overrun end, and each says so by an event. */
   overrun(cq: SoftCq): void {
     for (const qp of cq.qps) {
       this.enterError(qp);

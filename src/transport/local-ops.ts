@@ -23,8 +23,8 @@ export function runLocal(engine: Engine, qp: SoftQp, index: number, op: number):
 }
 
 /**
- * Takes the rights of a type 2 window away (o10-37.2.x): for LOCAL_INV, and for a peer's SEND with Invalidate. A region
- * registered by reg_user_mr cannot be invalidated so, nor a type 1 window, nor one bound to another queue pair.
+ * Takes the rights of a type 2 window away: for LOCAL_INV, and for a peer's SEND with Invalidate. A region of reg_user_mr
+ * cannot be invalidated so (o10-37.2.13), nor a type 1 window (o10-37.2.26), nor one bound to another QP.
  */
 export function invalidate(engine: Engine, qp: SoftQp, rkey: number): boolean {
   const mw = engine.keys.find(rkey);
@@ -53,12 +53,14 @@ function bind(
   access: number,
 ): number {
   const mw = engine.keys.find(rkey);
+  // C10-72 (of type 2): the window and the queue pair are of one protection domain.
   if (!(mw instanceof MemoryWindow) || mw.rkey !== rkey || mw.pd !== qp.pd) return WcStatus.MW_BIND_ERR;
-  // C10-72 f.: only its low 8 bits are the consumer's to choose; a type 2 window is bound once, then invalidated.
+  // Only its low 8 bits are the consumer's to choose: ibv_inc_rkey(3).
   if ((newRkey ^ rkey) & ~0xff) return WcStatus.MW_BIND_ERR;
+  // o10-37.2.30: a type 2 window is bound while it is free; after that it must be invalidated first.
   if (mw.type === MwType.TYPE_2 && mw.mr !== null) return WcStatus.MW_BIND_ERR;
   if (length === 0) {
-    // A type 1 window bound with length 0 is unbound (C10-75); a type 2 window has invalidation for that.
+    // A type 1 window bound with length 0 is unbound, ibv_alloc_mw(3); a type 2 window has invalidation (o10-37.2.40).
     if (mw.type === MwType.TYPE_2) return WcStatus.MW_BIND_ERR;
     unbind(mw);
     mw.rkey = newRkey;
@@ -66,13 +68,16 @@ function bind(
   }
   const mr = engine.keys.find(lkey);
   if (!(mr instanceof MemoryRegion) || mr.lkey !== lkey || mr.pd !== qp.pd) return WcStatus.MW_BIND_ERR;
+  // C10-73: the region must allow windows.
   if ((mr.access & Access.MW_BIND) === 0) return WcStatus.MW_BIND_ERR;
-  // C10-77 / o10-37.2.x: a window that may be written needs a region that may be written locally.
+  // C10-74: a window that may be written needs a region that may be written locally.
   if (access & (Access.REMOTE_WRITE | Access.REMOTE_ATOMIC) && (mr.access & Access.LOCAL_WRITE) === 0) {
     return WcStatus.MW_BIND_ERR;
   }
   const zeroBased = (access & Access.ZERO_BASED) !== 0;
+  // o10-36.2.2: a type 1 window is not zero-based.
   if (zeroBased && mw.type === MwType.TYPE_1) return WcStatus.MW_BIND_ERR;
+  // C10-75: the window lies within the region.
   const offset = addr - mr.iova;
   if (!(offset >= 0 && offset + length <= mr.length)) return WcStatus.MW_BIND_ERR;
   if (mw.mr !== null) mw.mr.users--;

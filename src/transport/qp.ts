@@ -92,7 +92,7 @@ export class SoftQp extends QueuePair {
   ePsn = 0;
   msn = 0;
   inMessage: number = InMessage.NONE;
-  /** A NAK for ePsn has been sent: no other until that packet comes (C9-113.1.1). */
+  /** A NAK for ePsn has been sent: no other until that packet comes (Linux rxe check_psn). */
   nakSent = false;
   /** A NAK that ends the connection waits to be sent; nothing more is taken in. */
   respStopped = false;

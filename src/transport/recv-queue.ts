@@ -19,7 +19,7 @@ export class SoftSrq extends SharedReceiveQueue {
     attr.maxWr = this.ring.mask;
   }
 
-  /** C10-47: the limit event is raised once, then the limit must be armed anew. */
+  /** ibv_modify_srq(3): the limit event is raised once, then the limit must be armed anew (Linux rxe get_srq_wqe). */
   checkLimit(): void {
     if (this.attr.limit === 0 || this.ring.count >= this.attr.limit) return;
     this.attr.limit = 0;

@@ -85,13 +85,13 @@ export class Requester {
   private step(qp: SoftQp): number {
     const index = qp.sqNext;
     if (index === qp.sqFresh) {
-      // SQD: what has begun is finished, nothing new begins (C10-40).
+      // SQD: what has begun is finished, nothing new begins (IBTA 10.3.1).
       if (index === qp.sq.producer || qp.attr.state === QpState.SQD) return Sent.WAIT;
       const status = openSlot(qp, index);
       qp.sqFresh = qp.sq.next(index);
       if (status !== WcStatus.SUCCESS) return this.failed(qp, index, status);
     }
-    // C10-… fence: wait for the READs and ATOMICs before it (IBTA 10.8.3.3).
+    // IBTA 10.8.3.3, fence: wait for the READs and ATOMICs before it.
     if (qp.readsOut > 0 && qp.cursor === 0 && slotFlags(qp, index) & SendFlags.FENCE) return Sent.WAIT;
     const op = slotOp(qp, index);
     const state = slotState(qp, index);
@@ -110,7 +110,7 @@ export class Requester {
     return Sent.YES;
   }
 
-  /** The element fails here. What precedes it completes first; then it ends the queue (C10-98). */
+  /** The element fails here. What precedes it completes first; then it ends the queue (IBTA 9.9.2, 10.8.3). */
   private failed(qp: SoftQp, index: number, status: number): number {
     failSlot(qp, index, status);
     this.engine.completer.retire(qp);
@@ -218,7 +218,7 @@ export class Requester {
 
   /**
    * A READ is asked for in pieces that our receive buffer is sure to hold: nothing else holds a responder back. A
-   * responder sees READs in sequence; PSNs are those of one READ, as when the rest of one is asked for again (C9-…).
+   * responder sees READs in sequence; PSNs are those of one READ, as when the rest of one is repeated (IBTA 9.4.4).
    */
   private requestRead(qp: SoftQp, index: number): number {
     const engine = this.engine;
@@ -298,6 +298,7 @@ export class Requester {
     const u32 = qp.sq.u32;
     const w = qp.sq.word(index);
     const ah = engine.ahs.get(u32[w + SQ.AH_NUM]);
+    // C10-10: of another protection domain than the queue pair.
     if (ah === undefined || ah.pd !== qp.pd) return this.failed(qp, index, WcStatus.LOC_QP_OP_ERR);
     const s = slotBase(index);
     const size = qp.slots[s + Slot.LENGTH];

@@ -66,7 +66,7 @@ export class Responder {
     const distance = psnDiff(psn, qp.ePsn);
     if (distance < 0) return this.duplicate(qp, buf, off, opcode, psn);
     if (distance > 0) {
-      // C9-113.1.1: one NAK for a gap, until the packet that is missing comes.
+      // One NAK for a gap, until the packet that is missing comes (IBTA 9.7.4.1.2; Linux rxe check_psn).
       this.engine.counters.out_of_seq_request++;
       if (qp.nakSent) return;
       qp.nakSent = true;
@@ -79,13 +79,14 @@ export class Responder {
     if (syndrome !== OK) return this.refuse(qp, syndrome, psn);
     if (flags & (OPF_READ_REQ | OPF_ATOMIC)) return;
     qp.ePsn = psnAdd(psn, 1);
+    // C9-148: one for each message, none for a duplicate.
     if (flags & OPF_END) qp.msn = (qp.msn + 1) & 0xffffff;
     if (ackReq) this.answer(qp, AETH_ACK_UNLIMITED, psn);
     // What was to be NAKed has come after all.
     else if (qp.ackQueued && qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, psn);
   }
 
-  /** The first packet of the peer says that the connection stands (C9-…; IBTA 11.6.3.3, Communication Established). */
+  /** The first packet of the peer says that the connection stands (IBTA 11.6.3.1, Communication Established). */
   private establish(qp: SoftQp): void {
     qp.established = true;
     if (qp.attr.state === QpState.RTR) qp.context.device.raise(EventType.COMM_EST, qp);
@@ -124,7 +125,7 @@ export class Responder {
       qp.recvOffset = 0;
       qp.inMessage = InMessage.SEND;
     }
-    // C9-…: too long for the receive buffers: an invalid request for the peer, a length error for the receiver.
+    // Too long for the buffers (IBTA 9.7.4.1.6): an invalid request for the peer, a length error for the receiver.
     if (qp.recvOffset + length > recv.length) return this.recvError(qp, WcStatus.LOC_LEN_ERR, NAK_INV_REQ);
     if (length > 0) {
       const status = scatterRecv(this.engine.keys, qp, recv, qp.recvOffset, length, buf, payload);
@@ -178,8 +179,9 @@ export class Responder {
       if (qp.writeLeft > 0 && !keys.remote(qp.writeRkey, qp, qp.writeVa, qp.writeLeft, Access.REMOTE_WRITE))
         return NAK_REM_ACC;
     }
-    // The packets together carry what the RETH announced, no more and no less (IBTA 9.7.4.1.5).
+    // The packets together carry what the RETH announced, no more and no less (IBTA 9.7.4.1.6).
     if (length > qp.writeLeft || (flags & OPF_END && length !== qp.writeLeft)) return NAK_INV_REQ;
+    // C10-87: a WRITE takes a receive request only if it has immediate data.
     if (flags & OPF_RWR && !qp.recv.active && !this.engine.takeRecv(qp)) return AETH_RNR_NAK;
     if (length > 0) {
       if (!keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE)) return NAK_REM_ACC;
@@ -202,8 +204,9 @@ export class Responder {
     const va = rethVa(buf, reth);
     const rkey = rethRkey(buf, reth);
     const length = rethDmaLen(buf, reth);
+    // C9-88, as for a WRITE.
     if (length > 0 && !this.engine.keys.remote(rkey, qp, va, length, Access.REMOTE_READ)) return NAK_REM_ACC;
-    // C9-…: more READs and ATOMICs at a time than the connection was set up for.
+    // More READs and ATOMICs at a time than the connection was set up for (IBTA 9.7.5.2.2).
     if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
     const packets = Math.max(1, Math.ceil(length / qp.mtu));
     qp.msn = (qp.msn + 1) & 0xffffff;
@@ -238,7 +241,7 @@ export class Responder {
     if ((qp.attr.accessFlags & Access.REMOTE_ATOMIC) === 0) return NAK_INV_REQ;
     const va = atomicEthVa(buf, eth);
     const keys = this.engine.keys;
-    // C9-…: the address must be a multiple of 8.
+    // IBTA 9.4.5: the address must be a multiple of 8.
     if (va % 8 !== 0) return NAK_INV_REQ;
     if (!keys.remote(atomicEthRkey(buf, eth), qp, va, 8, Access.REMOTE_ATOMIC)) return NAK_REM_ACC;
     if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
@@ -265,7 +268,7 @@ export class Responder {
     return OK;
   }
 
-  /** C9-…: the result is kept, so that a duplicate gets the same answer without being carried out again. */
+  /** IBTA 9.4.5: the result is kept, so that a duplicate gets the same answer without being carried out again. */
   private keepAtomic(qp: SoftQp, psn: number, hi: number, lo: number): void {
     const limit = jobLimit(qp);
     if (qp.atomics.length < limit) qp.atomics.push(new Resource());
@@ -288,7 +291,7 @@ export class Responder {
     job.msn = kept.msn;
   }
 
-  /** A request that was taken in before (C9-105 ff.): answered again, and carried out again only if it is a READ. */
+  /** A request that was taken in before: answered again, and carried out again only if it is a READ. */
   private duplicate(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number): void {
     this.engine.counters.duplicate_request++;
     const flags = opcodeFlags[opcode];
@@ -309,7 +312,7 @@ export class Responder {
         }
       }
     } else if (!pendingNak(qp)) {
-      // C9-…: a duplicate SEND or WRITE is acknowledged with the newest PSN.
+      // C9-105: a duplicate SEND or WRITE is acknowledged with the newest PSN.
       this.answer(qp, AETH_ACK_UNLIMITED, psnAdd(qp.ePsn, -1));
     }
   }
@@ -323,7 +326,7 @@ export class Responder {
   /** Answers a packet that was not taken in. */
   private refuse(qp: SoftQp, syndrome: number, psn: number): void {
     if (syndrome === AETH_RNR_NAK) {
-      // C9-…: not ready; what comes until the requester starts again here is dropped.
+      // IBTA 9.7.5.2.8: not ready; what comes until the requester starts again here is dropped.
       this.engine.counters.send_rnr_err++;
       qp.nakSent = true;
       this.answer(qp, AETH_RNR_NAK | qp.attr.minRnrTimer, psn);
@@ -331,6 +334,7 @@ export class Responder {
     }
     qp.respStopped = true;
     this.answer(qp, syndrome, psn);
+    // C9-222.1.1: an error that no receive work request ends with is told by an event.
     const event = syndrome === NAK_REM_ACC ? EventType.QP_ACCESS_ERR : EventType.QP_REQ_ERR;
     qp.context.device.raise(event, qp);
   }
@@ -359,7 +363,7 @@ export function sequenceOk(qp: SoftQp, flags: number): boolean {
   return flags & OPF_WRITE ? qp.inMessage === InMessage.WRITE : true;
 }
 
-/** First and middle packets are full, a last one is not empty (C9-…, IBTA 9.7.4.1.6). */
+/** First and middle packets are full, a last one is not empty (C9-92, IBTA 9.7.4.1.6). */
 export function lengthOk(qp: SoftQp, flags: number, length: number): boolean {
   if ((flags & (OPF_SEND | OPF_WRITE)) === 0) return length === 0;
   if ((flags & OPF_END) === 0) return length === qp.mtu;

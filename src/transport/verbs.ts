@@ -125,6 +125,7 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
       if (soft.rq === null) {
         throw new VerbsError('postRecv', 'EINVAL', 'the QP receives from an SRQ; post to that');
       }
+      // C10-97.2.1: receive requests are taken from INIT on.
       if (soft.attr.state === QpState.RESET) {
         throw new VerbsError('postRecv', 'EINVAL', 'the QP is in state RESET; modify it to INIT first');
       }

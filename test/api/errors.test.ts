@@ -255,7 +255,7 @@ for (const wiring of WIRINGS) {
         const others = (['REMOTE_WRITE', 'REMOTE_READ', 'REMOTE_ATOMIC'] as const).filter((r) => r !== right);
         connect(x, y, {}, { access: others });
         x.qp.postSend({ opcode, sge: x.mr.sge(0, 8), remoteAddr: y.mr.addr, rkey: y.mr.rkey });
-        // C9-86 ff.; Linux's rxe and NICs differ in which of the two NAKs they send.
+        // IBTA 9.7.4.1; Linux's rxe (check_op_valid) and NICs differ in which of the two NAKs they send.
         assert.match(await nextStatus(x.sendCq), /^REM_(INV_REQ|ACCESS)_ERR$/);
       });
     }

@@ -195,7 +195,7 @@ for (const wiring of WIRINGS) {
         assert.deepEqual([wc.wrId, wc.byteLen, wc.qpn], [i, 10, receivers[i % 2].qpn]);
         assert.equal(mr.buffer.toString('latin1', 100 * i, 100 * i + 4), `${i}: m`);
         assert.equal(mr.buffer.toString('latin1', 100 * i + 50, 100 * i + 56), 'essage');
-        // C10-47: below the limit, not at it.
+        // ibv_modify_srq(3): below the limit, not at it.
         assert.equal(limitEvents, i >= 5 ? 1 : 0, `after ${i + 1} of 10`);
       }
       assert.equal(srq.query().limit, 0);

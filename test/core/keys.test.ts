@@ -41,7 +41,7 @@ test('local access: the key exactly, the domain, the right', (t) => {
   assert.ok(!keys.local(ro.lkey, f.pd, 0x1000, 1, false));
 });
 
-test('C9-90 ff.: remote access needs the right that the operation needs, in the QP domain', (t) => {
+test('C10-56, C10-57: remote access needs the right that the operation needs, in the QP domain', (t) => {
   const f = new Fixture(t);
   const { keys } = f.device;
   const qp = f.qp(QpType.RC);
@@ -151,7 +151,7 @@ test('memory windows: bound or not, their part, their rights, their QP', (t) => 
   assert.ok(!keys.remote(one.rkey, qp, 5100, 1, REMOTE_WRITE));
   assert.ok(keys.remote(two.rkey, qp, 9, 1, REMOTE_WRITE));
   assert.equal(keys.offset, 209);
-  assert.ok(!keys.remote(two.rkey, other, 9, 1, REMOTE_WRITE), 'o10-37.2.30: type 2, another QP');
+  assert.ok(!keys.remote(two.rkey, other, 9, 1, REMOTE_WRITE), 'o10-37.2.43: type 2, another QP');
   assert.ok(!keys.remote(mr.rkey, qp, 5000, 1, REMOTE_READ), 'the region itself grants nothing');
   assert.ok(!keys.local(one.rkey, f.pd, 5100, 1, false), 'a window is no local key');
   one.unbind();

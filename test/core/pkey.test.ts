@@ -6,7 +6,7 @@ import { queryPkey } from '../../src/core/verbs.ts';
 import { errno } from './fake-driver.ts';
 import { Fixture } from './fixture.ts';
 
-test('C10-122 ff.: the low 15 bits equal and not 0, and one of the two a full member', () => {
+test('IBTA 10.9.3: the low 15 bits equal and not 0, and one of the two a full member', () => {
   const cases: [number, number, boolean][] = [
     [0xffff, 0xffff, true],
     [0xffff, 0x7fff, true],

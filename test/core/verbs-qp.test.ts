@@ -149,7 +149,7 @@ test('the driver gets an address vector of its own', (t) => {
   assert.deepEqual(qp.attr.av?.dgid, gidFromText('127.0.0.2'));
 });
 
-test('C10-15: privileged Q_Keys need CAP_NET_RAW', (t) => {
+test('IBTA 10.2.5: privileged Q_Keys need CAP_NET_RAW', (t) => {
   const f = new Fixture(t);
   const init = M.STATE | M.PKEY_INDEX | M.PORT | M.QKEY;
   const attr = { ...ATTR, state: QpState.INIT, qkey: 0x80010000 };

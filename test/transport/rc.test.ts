@@ -344,7 +344,7 @@ describe('RC errors', () => {
     f.close();
   });
 
-  it('CQ overrun: CQ_ERR, and its queue pairs fail (C11-39)', () => {
+  it('CQ overrun: CQ_ERR, and its queue pairs fail (C11-37, C9-218)', () => {
     const f = new Fabric();
     const a = f.node();
     const b = f.node();

@@ -56,7 +56,7 @@ export interface ConnectOptions {
   readonly maxDestRdAtomic?: number;
   readonly trafficClass?: number;
   readonly hopLimit?: number;
-  /** Index of the GID to use. Default: the first of the peer's address family. */
+  /** Index of the GID to use. Default: what `endpoint` was called with, else the first of the peer's address family. */
   readonly sgidIndex?: number;
 }
 
@@ -75,6 +75,8 @@ export class QueuePair {
   private readonly sendScratch = new SendWr();
   private readonly recvScratch = new RecvWr();
   private psn = randomInt(1 << 24);
+  /** The GID that the peer was told; it expects our packets from there. */
+  private told: number | undefined;
 
   /** @internal */
   constructor(core: CoreQp, loop: EngineLoop) {
@@ -99,11 +101,15 @@ export class QueuePair {
     return this.core.cap;
   }
 
-  /** What to tell the peer. `sgidIndex` chooses which of the device's addresses; default: the first. */
+  /**
+   * What to tell the peer, anew after a reset. `sgidIndex` chooses which of the device's addresses, and then {@link connect}
+   * takes that, too; default: the first.
+   */
   endpoint(sgidIndex?: number): QpEndpoint {
     const { device } = this.core.context;
     const entry = device.gids.at(sgidIndex ?? sgidIndexFor(device, null));
     if (entry === null) throw new VerbsError('endpoint', 'EINVAL', `there is no GID at index ${sgidIndex}`);
+    if (sgidIndex !== undefined) this.told = sgidIndex;
     const mtu = mtuBytes(device.ops.queryPort(1).activeMtu);
     return { qpn: this.qpn, psn: this.psn, gid: gidToText(entry.gid), mtu };
   }
@@ -117,7 +123,7 @@ export class QueuePair {
     const { device } = core.context;
     const rc = core.type === QpType.RC;
     const dgid = gidFromText(peer.gid);
-    const destination: Destination = { ...options, gid: peer.gid };
+    const destination: Destination = { ...options, gid: peer.gid, sgidIndex: options.sgidIndex ?? this.told };
     const own = mtuBytes(device.ops.queryPort(1).activeMtu);
     const mtu = options.mtu ?? Math.min(peer.mtu, own);
     const pathMtu = mtuEnum(mtu);

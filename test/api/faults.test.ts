@@ -5,14 +5,15 @@ import type { FaultOptions } from '../../src/api/index.ts';
 import { connect, type End, makeEnd, next, openEnds, pattern, WIRINGS } from './fixture.ts';
 
 const BYTES = 200_000;
+// A round trip fails in less than one of five: that eight in a row do, and with them the connection, is one in a million.
 const NETWORKS: Record<string, FaultOptions> = {
-  loss: { loss: 0.1 },
-  'loss of what one end sends': { loss: 0.2, direction: 'tx' },
+  'loss of what is sent': { loss: 0.1, direction: 'tx' },
+  'loss everywhere': { loss: 0.05 },
   duplicates: { duplicate: 0.2 },
   reordering: { reorder: 0.1, reorderUs: 200 },
-  damage: { corrupt: 0.1 },
+  damage: { corrupt: 0.05 },
   'delay with jitter': { delayUs: 500, delayJitterUs: 300 },
-  everything: { loss: 0.05, duplicate: 0.05, reorder: 0.05, corrupt: 0.05, delayUs: 100, delayJitterUs: 100 },
+  everything: { loss: 0.02, duplicate: 0.05, reorder: 0.05, corrupt: 0.02, delayUs: 100, delayJitterUs: 100 },
 };
 
 async function transfer(x: End, y: End): Promise<void> {
@@ -85,4 +86,23 @@ test('the same seed loses the same packets of the same traffic', async (t) => {
   }
   assert.equal(lost[0], lost[1]);
   assert.notEqual(lost[0], lost[2]);
+});
+
+// With node:dgram what arrives comes in large batches, so that repeated requests and new ones stand in the queue together.
+test('a responder refuses no request because it still has repeated ones to answer', async (t) => {
+  for (const opcode of ['ATOMIC_FETCH_AND_ADD', 'RDMA_READ'] as const) {
+    for (let seed = 1; seed <= 20; seed++) {
+      const [a, b] = await openEnds(t, 'dgram', { faults: { reorder: 0.1, reorderUs: 200, seed } });
+      const [x, y] = [makeEnd(a), makeEnd(b)];
+      connect(x, y, { timeout: 9 });
+      const length = opcode === 'RDMA_READ' ? 8000 : 8;
+      for (let i = 0; i < 40; i++) {
+        x.qp.postSend({ opcode, wrId: i, sge: x.mr.sge(0, length), remoteAddr: y.mr.addr, rkey: y.mr.rkey });
+      }
+      for (let i = 0; i < 40; i++) {
+        const { wrId, status } = await next(x.sendCq);
+        assert.deepEqual([wrId, status], [i, 'SUCCESS'], `${opcode}, seed ${seed}`);
+      }
+    }
+  }
 });

@@ -129,10 +129,10 @@ export class Device extends EventEmitter<DeviceEvents> {
 
   /**
    * Takes in what has arrived and sends what can be sent. Polling a CQ does it, and so does the event loop; a program that
-   * computes for long between the two may call it, so that peers need not wait.
+   * computes for long between the two may call it, so that peers need not wait. Returns how many packets came in.
    */
-  progress(): void {
-    this.loop.progress();
+  progress(): number {
+    return this.loop.progress();
   }
 
   /** Lets the process end although the device is open. */

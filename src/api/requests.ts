@@ -1,5 +1,5 @@
 // Work requests as a program writes them, and the form that the engine takes.
-import { SendFlags, WrOpcode, type WrOpcodeName } from '../core/constants.ts';
+import { FlushLevel, FlushType, SendFlags, WrOpcode, type WrOpcodeName } from '../core/constants.ts';
 import { VerbsError } from '../core/errors.ts';
 import { RecvWr, SendWr, type Sge } from '../core/work.ts';
 import type { AddressHandle } from './ah.ts';
@@ -8,7 +8,7 @@ export { RecvWr, SendWr, type Sge };
 
 /** A send work request (`struct ibv_send_wr`). Which fields count depends on the opcode. */
 export interface SendRequest {
-  readonly opcode: Exclude<WrOpcodeName, 'BIND_MW' | 'FLUSH' | 'ATOMIC_WRITE'>;
+  readonly opcode: Exclude<WrOpcodeName, 'BIND_MW'>;
   /** A safe integer that comes back in the completion. Default 0. */
   readonly wrId?: number;
   /** What is sent or written, or where a READ or atomic operation puts its result. */
@@ -30,8 +30,10 @@ export interface SendRequest {
   readonly rkey?: number;
   /** ATOMIC_FETCH_AND_ADD: what to add. ATOMIC_CMP_AND_SWP: what to compare with. */
   readonly compareAdd?: bigint;
-  /** ATOMIC_CMP_AND_SWP: what to store if equal. */
+  /** ATOMIC_CMP_AND_SWP: what to store if equal. ATOMIC_WRITE: what to store. */
   readonly swap?: bigint;
+  /** FLUSH: how many bytes from remoteAddr on, the whole region unless given; until they can be seen, or are persistent. */
+  readonly flush?: { readonly length?: number; readonly persistent?: boolean };
   /** UD: where to. */
   readonly ah?: AddressHandle;
   readonly remoteQpn?: number;
@@ -81,6 +83,9 @@ export function fillSend(wr: SendWr, request: SendRequest): SendWr {
   wr.rkey = request.rkey ?? 0;
   wr.compareAdd = request.compareAdd ?? 0n;
   wr.swap = request.swap ?? 0n;
+  wr.flushType = request.flush?.persistent ? FlushType.PERSISTENT : FlushType.GLOBAL;
+  wr.flushLevel = request.flush?.length === undefined ? FlushLevel.MR : FlushLevel.RANGE;
+  wr.flushLength = request.flush?.length ?? 0;
   wr.ah = request.ah?.core ?? null;
   wr.remoteQpn = request.remoteQpn ?? 0;
   wr.remoteQkey = request.remoteQkey ?? 0;

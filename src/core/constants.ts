@@ -91,6 +91,11 @@ export const Access = {
 } as const;
 export type AccessName = keyof typeof Access;
 
+/** `enum ib_placement_type`: until when a FLUSH waits for what was written. */
+export const FlushType = { GLOBAL: 1, PERSISTENT: 2 } as const;
+/** `enum ib_selectivity_level`: what a FLUSH is for. */
+export const FlushLevel = { RANGE: 0, MR: 1 } as const;
+
 /** `enum ibv_qp_attr_mask` */
 export const QpAttrMask = {
   STATE: 1 << 0,

@@ -115,6 +115,9 @@ function checkAccess(verb: string, access: number): void {
   if ((access & (Access.REMOTE_WRITE | Access.REMOTE_ATOMIC)) !== 0 && (access & Access.LOCAL_WRITE) === 0) {
     fail(verb, 'EINVAL', 'access has REMOTE_WRITE or REMOTE_ATOMIC, which are allowed with LOCAL_WRITE only');
   }
+  // As Linux rxe_mr_init_user has it for memory that is not a persistent memory device's.
+  if ((access & Access.FLUSH_PERSISTENT) !== 0)
+    fail(verb, 'EINVAL', 'access has FLUSH_PERSISTENT, and no memory here is persistent');
   if ((access & Access.ON_DEMAND) !== 0) fail(verb, 'EOPNOTSUPP', 'access has ON_DEMAND, which no device here claims');
 }
 

@@ -26,7 +26,12 @@ export class SendWr {
   remoteAddr = 0;
   rkey = 0;
   compareAdd = 0n;
+  /** ATOMIC_CMP_AND_SWP: what to store if equal; ATOMIC_WRITE: what to store. */
   swap = 0n;
+  /** FLUSH: placement type (`FlushType`), selectivity level (`FlushLevel`), bytes. */
+  flushType = 0;
+  flushLevel = 0;
+  flushLength = 0;
   /** UD */
   ah: AddressHandle | null = null;
   remoteQpn = 0;

@@ -26,7 +26,17 @@ import { scatterResponse } from './data.ts';
 import type { Engine } from './engine.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { Slot, SlotState, type SoftQp } from './qp.ts';
-import { isAtomic, isRead, slotBase, slotFlags, slotOp, slotState, slotStatus, wcOpcode } from './send-slot.ts';
+import {
+  hasAnswer,
+  isAtomic,
+  isRead,
+  slotBase,
+  slotFlags,
+  slotOp,
+  slotState,
+  slotStatus,
+  wcOpcode,
+} from './send-slot.ts';
 import { PACKET_OVERHEAD } from './window.ts';
 import { SQ } from './wqe.ts';
 
@@ -76,7 +86,7 @@ export class Completer {
       if (psnDiff(after, una) <= 0) continue;
       if (psnDiff(first, psn) >= 0) break;
       const op = slotOp(qp, index);
-      if (isRead(op) || isAtomic(op)) {
+      if (hasAnswer(op)) {
         // IBTA 9.7.5.1.2: an acknowledgement of a later request is an implied NAK of a READ without its response.
         whole = false;
         break;
@@ -183,7 +193,10 @@ export class Completer {
   private readResponse(qp: SoftQp, buf: Buffer, psn: number, payload: number, length: number): void {
     const index = this.expect(qp, psn);
     if (index < 0) return;
-    if (!isRead(slotOp(qp, index))) return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
+    const op = slotOp(qp, index);
+    if (isAtomic(op) || !hasAnswer(op) || (!isRead(op) && length > 0))
+      return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
+    if (!isRead(op)) return this.answered(qp, psn);
     const s = slotBase(index);
     const total = qp.slots[s + Slot.LENGTH];
     const offset = psnDiff(psn, qp.slots[s + Slot.FIRST]) * qp.mtu;

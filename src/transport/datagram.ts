@@ -69,10 +69,9 @@ export class DatagramReceiver {
       qp.recvOffset = 0;
       qp.inMessage = InMessage.SEND;
     }
-    let status: number = WcStatus.LOC_LEN_ERR;
-    if (qp.recvOffset + length <= qp.recv.length) {
-      status = scatterRecv(this.engine.keys, qp, qp.recv, qp.recvOffset, length, buf, payload);
-    }
+    // Too long for its buffers: the message is dropped (IBTA 9.8.2; Linux rxe RESPST_ERR_LENGTH, class D).
+    if (qp.recvOffset + length > qp.recv.length) return this.abandon(qp);
+    const status = scatterRecv(this.engine.keys, qp, qp.recv, qp.recvOffset, length, buf, payload);
     if (status !== WcStatus.SUCCESS) return this.localError(qp, status);
     qp.recvOffset += length;
     if (flags & OPF_END) this.complete(qp, buf, off, opcode, flags, WcOpcode.RECV, qp.recvOffset);
@@ -141,18 +140,16 @@ export class DatagramReceiver {
       engine.counters.bad_qkey++;
       return;
     }
-    if (!engine.takeRecv(qp)) {
+    const recv = qp.recv;
+    const total = GRH_LEN + length;
+    // C9-205: a datagram too long for its buffers is dropped; the receive work request waits for the next.
+    if ((!recv.active && !engine.takeRecv(qp)) || total > recv.length) {
       engine.counters.dropped_pkts++;
       return;
     }
-    const recv = qp.recv;
-    const total = GRH_LEN + length;
-    let status: number = WcStatus.LOC_LEN_ERR;
-    if (total <= recv.length) {
-      packet.writeGrh(this.grh, 0);
-      status = scatterRecv(engine.keys, qp, recv, 0, GRH_LEN, this.grh, 0);
-      if (status === WcStatus.SUCCESS) status = scatterRecv(engine.keys, qp, recv, GRH_LEN, length, buf, payload);
-    }
+    packet.writeGrh(this.grh, 0);
+    let status = scatterRecv(engine.keys, qp, recv, 0, GRH_LEN, this.grh, 0);
+    if (status === WcStatus.SUCCESS) status = scatterRecv(engine.keys, qp, recv, GRH_LEN, length, buf, payload);
     if (status !== WcStatus.SUCCESS) return this.localError(qp, status);
     const flags = opcodeFlags[opcode];
     const imm = flags & OPF_IMM ? swap32(getU32(buf, off + opcodeImmOff[opcode])) : 0;

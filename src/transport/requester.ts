@@ -4,11 +4,14 @@ import { QpState, QpType, SendFlags, WcStatus, WrOpcode } from '../core/constant
 import { writeAtomicEth } from '../wire/atomiceth.ts';
 import { BTH_LEN, BTH_MIG, BTH_PAD_SHIFT, BTH_SE, writeBth } from '../wire/bth.ts';
 import { writeDeth } from '../wire/deth.ts';
+import { FETH_LEN, writeFeth } from '../wire/feth.ts';
 import { writeIeth } from '../wire/ieth.ts';
 import { writeImmDt } from '../wire/immdt.ts';
 import {
+  OP_ATOMIC_WRITE,
   OP_COMPARE_SWAP,
   OP_FETCH_ADD,
+  OP_FLUSH,
   OP_READ_REQUEST,
   OP_SEND_FIRST,
   OP_SEND_LAST,
@@ -101,6 +104,7 @@ export class Requester {
     if (qp.type === QpType.UD) return this.sendUd(qp, index, op);
     if (isRead(op)) return this.requestRead(qp, index);
     if (isAtomic(op)) return this.requestAtomic(qp, index, op);
+    if (op === WrOpcode.FLUSH || op === WrOpcode.ATOMIC_WRITE) return this.requestPlacement(qp, index, op);
     return this.sendData(qp, index, op);
   }
 
@@ -284,6 +288,37 @@ export class Requester {
     return this.advance(qp, index);
   }
 
+  /** FLUSH and ATOMIC WRITE (IBTA annex A19): one packet, answered by a READ response without data. */
+  private requestPlacement(qp: SoftQp, index: number, op: number): number {
+    const engine = this.engine;
+    if (qp.readsOut >= qp.attr.maxRdAtomic) return Sent.WAIT;
+    const opcode = op === WrOpcode.FLUSH ? OP_FLUSH : OP_ATOMIC_WRITE;
+    const size = op === WrOpcode.FLUSH ? 0 : 8;
+    const header = opcodeHeaderLen[opcode];
+    const port = engine.port;
+    const at = port.begin(qp.path!, header + size);
+    if (at < 0) return Sent.NO_ROOM;
+    const { buf } = port;
+    const w = qp.sq.word(index);
+    const u32 = qp.sq.u32;
+    const s = slotBase(index);
+    const psn = qp.slots[s + Slot.FIRST];
+    const va = u64(u32, w + SQ.REMOTE_ADDR);
+    writeBth(buf, at, opcode, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, true, psn);
+    if (op === WrOpcode.FLUSH) {
+      const typeLevel = u32[w + SQ.FLUSH_TYPE_LEVEL];
+      writeFeth(buf, at + BTH_LEN, typeLevel & 0xff, (typeLevel >>> 8) & 0xff);
+      writeReth(buf, at + BTH_LEN + FETH_LEN, va, u32[w + SQ.FLUSH_RKEY], qp.slots[s + Slot.LENGTH]);
+    } else {
+      writeReth(buf, at + BTH_LEN, va, u32[w + SQ.RDMA_RKEY], size);
+      gather(engine.keys, qp, index, true, 0, size, buf, at + header);
+    }
+    port.end();
+    this.sent(qp, psn, 1);
+    this.pushRead(qp, psn, 0);
+    return this.advance(qp, index);
+  }
+
   private pushRead(qp: SoftQp, end: number, cost: number): void {
     const size = qp.readsEnd.length;
     const i = (qp.readsHead + qp.readsOut) % size;
@@ -302,6 +337,12 @@ export class Requester {
     if (ah === undefined || ah.pd !== qp.pd) return this.failed(qp, index, WcStatus.LOC_QP_OP_ERR);
     const s = slotBase(index);
     const size = qp.slots[s + Slot.LENGTH];
+    if (size > qp.mtu) {
+      // C10-93.1.1: longer than the port's MTU, it is not sent, and that is no error.
+      this.advance(qp, index);
+      engine.completer.sentUnreliable(qp);
+      return Sent.YES;
+    }
     const imm = op === WrOpcode.SEND_WITH_IMM;
     const opcode = (imm ? OP_SEND_ONLY_WITH_IMM : OP_SEND_ONLY) | UD;
     const header = opcodeHeaderLen[opcode];

@@ -1,5 +1,6 @@
 // The responder of a reliable connection: takes requests in, in order, and answers them (IBTA 9.7.4, 9.7.5, 9.7.6).
-import { Access, EventType, QpState, WcFlags, WcOpcode, WcStatus } from '../core/constants.ts';
+import { Access, EventType, FlushLevel, FlushType, QpState, WcFlags, WcOpcode, WcStatus } from '../core/constants.ts';
+import type { MemoryRegion, MemoryWindow } from '../core/mr.ts';
 import { AETH_ACK_UNLIMITED, AETH_RNR_NAK, NAK_INV_REQ, NAK_PSN_SEQ, NAK_REM_ACC, NAK_REM_OP } from '../wire/aeth.ts';
 import {
   atomicEthCompareHi,
@@ -11,11 +12,14 @@ import {
 } from '../wire/atomiceth.ts';
 import { BTH_SE, bthFlags } from '../wire/bth.ts';
 import { getU32 } from '../wire/bytes.ts';
+import { fethPlt, fethSel } from '../wire/feth.ts';
 import { iethRkey } from '../wire/ieth.ts';
 import {
   OP_COMPARE_SWAP,
   OPF_ATOMIC,
+  OPF_ATOMIC_WRITE,
   OPF_END,
+  OPF_FLUSH,
   OPF_IETH,
   OPF_IMM,
   OPF_READ_REQ,
@@ -25,6 +29,7 @@ import {
   OPF_START,
   OPF_WRITE,
   opcodeAtomicEthOff,
+  opcodeFethOff,
   opcodeFlags,
   opcodeIethOff,
   opcodeImmOff,
@@ -36,6 +41,7 @@ import type { Engine } from './engine.ts';
 import { invalidate } from './local-ops.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { InMessage, Resource, ResourceKind, type SoftQp } from './qp.ts';
+import { MAX_MESSAGE } from './send-slot.ts';
 import { swap32 } from './wqe.ts';
 
 /** What a step of taking a packet in ended with: fine, or the NAK syndrome that answers it. */
@@ -44,6 +50,8 @@ const OK = 0;
 export class Responder {
   private readonly engine: Engine;
   private readonly scratch = Buffer.from(new ArrayBuffer(8));
+  /** A receive work request has been completed in error for the packet in hand. */
+  private blamed = false;
 
   constructor(engine: Engine) {
     this.engine = engine;
@@ -74,10 +82,11 @@ export class Responder {
       return;
     }
     qp.nakSent = false;
+    this.blamed = false;
     if (!qp.established) this.establish(qp);
     const syndrome = this.take(qp, buf, off, opcode, flags, psn, payload, length);
     if (syndrome !== OK) return this.refuse(qp, syndrome, psn);
-    if (flags & (OPF_READ_REQ | OPF_ATOMIC)) return;
+    if (flags & ANSWERED) return;
     qp.ePsn = psnAdd(psn, 1);
     // C9-148: one for each message, none for a duplicate.
     if (flags & OPF_END) qp.msn = (qp.msn + 1) & 0xffffff;
@@ -107,6 +116,9 @@ export class Responder {
     if (flags & OPF_WRITE) return this.takeWrite(qp, buf, off, opcode, flags, payload, length);
     if (flags & OPF_READ_REQ) return this.takeRead(qp, buf, off + opcodeRethOff[opcode], psn);
     if (flags & OPF_ATOMIC) return this.takeAtomic(qp, buf, off + opcodeAtomicEthOff[opcode], opcode, psn);
+    if (flags & OPF_ATOMIC_WRITE) return this.takeAtomicWrite(qp, buf, off + opcodeRethOff[opcode], payload, psn);
+    if (flags & OPF_FLUSH)
+      return this.takeFlush(qp, buf, off + opcodeFethOff[opcode], off + opcodeRethOff[opcode], psn);
     return NAK_INV_REQ;
   }
 
@@ -175,6 +187,7 @@ export class Responder {
       qp.writeRkey = rethRkey(buf, reth);
       qp.writeTotal = rethDmaLen(buf, reth);
       qp.writeLeft = qp.writeTotal;
+      if (qp.writeTotal > MAX_MESSAGE) return NAK_INV_REQ;
       // C9-88: the R_Key of a WRITE of length zero is not checked.
       if (qp.writeLeft > 0 && !keys.remote(qp.writeRkey, qp, qp.writeVa, qp.writeLeft, Access.REMOTE_WRITE))
         return NAK_REM_ACC;
@@ -205,6 +218,8 @@ export class Responder {
     const rkey = rethRkey(buf, reth);
     const length = rethDmaLen(buf, reth);
     // C9-88, as for a WRITE.
+    // C9-94
+    if (length > MAX_MESSAGE) return NAK_INV_REQ;
     if (length > 0 && !this.engine.keys.remote(rkey, qp, va, length, Access.REMOTE_READ)) return NAK_REM_ACC;
     // More READs and ATOMICs at a time than the connection was set up for (IBTA 9.7.5.2.2).
     if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
@@ -233,7 +248,10 @@ export class Responder {
       if (psnDiff(psn, job.psn) >= 0 && psnDiff(psn, jobEnd(qp, job)) < 0) return job;
     }
     const job = qp.spare.pop() ?? new Resource();
-    qp.jobs.push(job);
+    // C9-110: answers go out in the order of the PSNs, so that one to an earlier request comes before those in progress.
+    let at = qp.jobs.length;
+    while (at > 0 && psnDiff(qp.jobs[at - 1].psn, psn) > 0) at--;
+    qp.jobs.splice(at, 0, job);
     return job;
   }
 
@@ -304,6 +322,8 @@ export class Responder {
       if ((qp.attr.accessFlags & Access.REMOTE_READ) === 0 || psnDiff(end, qp.ePsn) > 0) return;
       if (size > 0 && !this.engine.keys.remote(rkey, qp, va, size, Access.REMOTE_READ)) return;
       if (qp.jobs.length < jobLimit(qp)) this.queueRead(qp, psn, va, rkey, size);
+    } else if (flags & (OPF_FLUSH | OPF_ATOMIC_WRITE)) {
+      if (qp.jobs.length < jobLimit(qp)) this.queueRead(qp, psn, 0, 0, 0);
     } else if (flags & OPF_ATOMIC) {
       for (const kept of qp.atomics) {
         if (kept.kind === ResourceKind.ATOMIC && kept.psn === psn) {
@@ -317,9 +337,47 @@ export class Responder {
     }
   }
 
+  /** Eight bytes written as one (IBTA annex A19.3); the right is that of a WRITE, as Linux rxe has it. */
+  private takeAtomicWrite(qp: SoftQp, buf: Buffer, reth: number, payload: number, psn: number): number {
+    if ((qp.attr.accessFlags & Access.REMOTE_WRITE) === 0) return NAK_INV_REQ;
+    const va = rethVa(buf, reth);
+    const { keys } = this.engine;
+    if (rethDmaLen(buf, reth) !== 8 || va % 8 !== 0) return NAK_INV_REQ;
+    if (!keys.remote(rethRkey(buf, reth), qp, va, 8, Access.REMOTE_WRITE)) return NAK_REM_ACC;
+    if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
+    if (!keys.memory!.write(keys.offset, buf, payload, 8)) return NAK_REM_OP;
+    return this.placed(qp, psn);
+  }
+
+  /** What was written before has been placed already, for all who look at this memory: only the rights are to be checked. */
+  private takeFlush(qp: SoftQp, buf: Buffer, feth: number, reth: number, psn: number): number {
+    const type = fethPlt(buf, feth);
+    const needed =
+      (type & FlushType.GLOBAL ? Access.FLUSH_GLOBAL : 0) | (type & FlushType.PERSISTENT ? Access.FLUSH_PERSISTENT : 0);
+    if (needed === 0 || (qp.attr.accessFlags & needed) !== needed) return NAK_INV_REQ;
+    const rkey = rethRkey(buf, reth);
+    const whole = fethSel(buf, feth) === FlushLevel.MR;
+    const target = this.engine.keys.find(rkey);
+    if (target === undefined || (target.access & needed) !== needed) return NAK_REM_ACC;
+    const va = whole ? addressOf(target) : rethVa(buf, reth);
+    const length = whole ? target.length : rethDmaLen(buf, reth);
+    if (!this.engine.keys.remote(rkey, qp, va, length, needed)) return NAK_REM_ACC;
+    if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
+    return this.placed(qp, psn);
+  }
+
+  /** FLUSH and ATOMIC WRITE are answered by a READ response without data. */
+  private placed(qp: SoftQp, psn: number): number {
+    qp.msn = (qp.msn + 1) & 0xffffff;
+    qp.ePsn = psnAdd(psn, 1);
+    this.queueRead(qp, psn, 0, 0, 0);
+    return OK;
+  }
+
   /** The receive work request in hand ends in error, and with it the connection. */
   private recvError(qp: SoftQp, status: number, syndrome: number): number {
     this.engine.completeRecv(qp, status, WcOpcode.RECV, 0, 0, 0, true, 0);
+    this.blamed = true;
     return syndrome;
   }
 
@@ -335,6 +393,8 @@ export class Responder {
     qp.respStopped = true;
     this.answer(qp, syndrome, psn);
     // C9-222.1.1: an error that no receive work request ends with is told by an event.
+    // C9-222.1.1: where a receive work request has been completed in error, that says it.
+    if (this.blamed) return;
     const event = syndrome === NAK_REM_ACC ? EventType.QP_ACCESS_ERR : EventType.QP_REQ_ERR;
     qp.context.device.raise(event, qp);
   }
@@ -349,6 +409,11 @@ export class Responder {
 /** A NAK that waits to be sent says all that an acknowledgement of what came before it would. */
 const pendingNak = (qp: SoftQp): boolean =>
   qp.ackQueued && qp.ackSyndrome >= 0 && qp.ackSyndrome !== AETH_ACK_UNLIMITED;
+
+/** Requests that are answered by more than an acknowledgement. */
+const ANSWERED = OPF_READ_REQ | OPF_ATOMIC | OPF_ATOMIC_WRITE | OPF_FLUSH;
+
+const addressOf = (target: MemoryRegion | MemoryWindow): number => ('iova' in target ? target.iova : target.addr);
 
 const jobLimit = (qp: SoftQp): number => Math.max(1, qp.attr.maxDestRdAtomic);
 
@@ -365,7 +430,7 @@ export function sequenceOk(qp: SoftQp, flags: number): boolean {
 
 /** First and middle packets are full, a last one is not empty (C9-92, IBTA 9.7.4.1.6). */
 export function lengthOk(qp: SoftQp, flags: number, length: number): boolean {
-  if ((flags & (OPF_SEND | OPF_WRITE)) === 0) return length === 0;
+  if ((flags & (OPF_SEND | OPF_WRITE)) === 0) return length === (flags & OPF_ATOMIC_WRITE ? 8 : 0);
   if ((flags & OPF_END) === 0) return length === qp.mtu;
   return length <= qp.mtu && (length > 0 || (flags & OPF_START) !== 0);
 }

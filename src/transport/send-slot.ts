@@ -24,13 +24,15 @@ const RC_OPS =
   (1 << WrOpcode.RDMA_READ) |
   (1 << WrOpcode.ATOMIC_CMP_AND_SWP) |
   (1 << WrOpcode.ATOMIC_FETCH_AND_ADD) |
-  (1 << WrOpcode.SEND_WITH_INV);
+  (1 << WrOpcode.SEND_WITH_INV) |
+  (1 << WrOpcode.FLUSH) |
+  (1 << WrOpcode.ATOMIC_WRITE);
 
 const allowedOps = (type: number): number =>
   type === QpType.RC ? RC_OPS : type === QpType.UC ? UC_OPS | LOCAL_OPS : UD_OPS;
 
 /** `WcOpcode` of each `WrOpcode`. */
-const WC_OPCODE: readonly number[] = [
+const WC_OPCODE: readonly (number | undefined)[] = [
   WcOpcode.RDMA_WRITE,
   WcOpcode.RDMA_WRITE,
   WcOpcode.SEND,
@@ -41,8 +43,18 @@ const WC_OPCODE: readonly number[] = [
   WcOpcode.LOCAL_INV,
   WcOpcode.BIND_MW,
   WcOpcode.SEND,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  WcOpcode.FLUSH,
+  WcOpcode.ATOMIC_WRITE,
 ];
 export const wcOpcode = (wrOpcode: number): number => WC_OPCODE[wrOpcode] ?? WcOpcode.SEND;
+
+/** READs, atomics and the like: they end with an answer of their own, and maxRdAtomic limits how many are outstanding. */
+export const hasAnswer = (op: number): boolean =>
+  isRead(op) || isAtomic(op) || op === WrOpcode.FLUSH || op === WrOpcode.ATOMIC_WRITE;
 
 export const isRead = (op: number): boolean => op === WrOpcode.RDMA_READ;
 export const isAtomic = (op: number): boolean =>
@@ -82,14 +94,20 @@ export function openSlot(qp: SoftQp, index: number): number {
     // The operand is 64 bits; the SGE takes the original value.
     if (length < 8) status = WcStatus.LOC_LEN_ERR;
     length = 8;
+  } else if (op === WrOpcode.FLUSH) {
+    // It has the length of a range, and carries nothing.
+  } else if (op === WrOpcode.ATOMIC_WRITE) {
+    if (length !== 8) status = WcStatus.LOC_LEN_ERR;
   } else if (flags & SendFlags.INLINE) {
     const room = (1 << qp.sq.log2) - SEND_WQE_SIZE;
     if (isRead(op)) status = WcStatus.LOC_QP_OP_ERR;
     else if (length > room || length > qp.cap.maxInlineData) status = WcStatus.LOC_LEN_ERR;
   }
-  if (length > MAX_MESSAGE || (qp.type === QpType.UD && length > qp.mtu)) status = WcStatus.LOC_LEN_ERR;
-  if ((isRead(op) || isAtomic(op)) && qp.attr.maxRdAtomic === 0) status = WcStatus.LOC_QP_OP_ERR;
-  const packets = isLocal(op) ? 0 : Math.max(1, Math.ceil(length / qp.mtu));
+  if (length > MAX_MESSAGE) status = WcStatus.LOC_LEN_ERR;
+  if (hasAnswer(op) && qp.attr.maxRdAtomic === 0) status = WcStatus.LOC_QP_OP_ERR;
+  const single = isLocal(op) ? 0 : 1;
+  const whole = op === WrOpcode.FLUSH || qp.type === QpType.UD;
+  const packets = whole ? single : Math.max(single, Math.ceil(length / qp.mtu));
   // What is before and what is after a PSN must stay clear while the message is outstanding (IBTA 9.7.2).
   if (packets >= MAX_PACKETS) status = WcStatus.LOC_LEN_ERR;
   setSlot(qp, index, status === WcStatus.SUCCESS ? SlotState.STARTED : SlotState.FAILED, op, flags, status);

@@ -25,6 +25,9 @@ export const SQ = {
   REMOTE_QPN: 6,
   REMOTE_QKEY: 7,
   AH_NUM: 9,
+  FLUSH_RKEY: 9,
+  /** Placement type and selectivity level, a byte each. */
+  FLUSH_TYPE_LEVEL: 10,
   MW_ADDR: 6,
   MW_LENGTH: 8,
   MW_MR_LKEY: 10,
@@ -94,6 +97,7 @@ export function produceSend(ring: Ring, wr: SendWr, maxSge: number, maxInline: n
     case WrOpcode.RDMA_WRITE:
     case WrOpcode.RDMA_WRITE_WITH_IMM:
     case WrOpcode.RDMA_READ:
+    case WrOpcode.ATOMIC_WRITE:
       putU64(u32, w + SQ.REMOTE_ADDR, wr.remoteAddr);
       u32[w + SQ.RDMA_RKEY] = wr.rkey;
       break;
@@ -105,6 +109,11 @@ export function produceSend(ring: Ring, wr: SendWr, maxSge: number, maxInline: n
       u32[w + SQ.SWAP] = Number(wr.swap & 0xffffffffn);
       u32[w + SQ.SWAP + 1] = Number((wr.swap >> 32n) & 0xffffffffn);
       u32[w + SQ.ATOMIC_RKEY] = wr.rkey;
+      break;
+    case WrOpcode.FLUSH:
+      putU64(u32, w + SQ.REMOTE_ADDR, wr.remoteAddr);
+      u32[w + SQ.FLUSH_RKEY] = wr.rkey;
+      u32[w + SQ.FLUSH_TYPE_LEVEL] = wr.flushType | (wr.flushLevel << 8);
       break;
     case WrOpcode.BIND_MW:
       putU64(u32, w + SQ.MW_ADDR, wr.bindAddr);
@@ -121,7 +130,16 @@ export function produceSend(ring: Ring, wr: SendWr, maxSge: number, maxInline: n
         u32[w + SQ.AH_NUM] = (wr.ah as SoftAh).number;
       }
   }
-  if (wr.flags & SendFlags.INLINE) {
+  if (wr.opcode === WrOpcode.FLUSH) {
+    u32[w + SQ.LENGTH] = wr.flushLength;
+    u32[w + SQ.NUM_SGE] = 0;
+  } else if (wr.opcode === WrOpcode.ATOMIC_WRITE) {
+    // The eight bytes stand in the element itself.
+    u32[w + SQ.SGE] = Number(wr.swap & 0xffffffffn);
+    u32[w + SQ.SGE + 1] = Number((wr.swap >> 32n) & 0xffffffffn);
+    u32[w + SQ.LENGTH] = 8;
+    u32[w + SQ.NUM_SGE] = 0;
+  } else if (wr.flags & SendFlags.INLINE) {
     const data = wr.inline;
     const length = data === null ? 0 : data.length;
     if (length > maxInline) {

@@ -134,7 +134,7 @@ describe('UD', () => {
     f.close();
   });
 
-  it('drops a wrong Q_Key, and a datagram without a receive request; LOC_LEN_ERR for more than the MTU', () => {
+  it('drops a wrong Q_Key, a datagram without a receive request, and one too long for its buffer (C9-205, C10-93.1.1)', () => {
     const { f, a, b } = ud();
     const [qa, qb] = [a.createQp(QpType.UD), b.createQp(QpType.UD)];
     activateUd(a, qa);
@@ -153,11 +153,19 @@ describe('UD', () => {
     );
     assert.equal(b.poll(qb.recvCq).length, 0);
     assert.equal(b.rxe.engine.counters.bad_qkey, 1);
+    // Too long for the path: nothing is sent, and that is no error. Too long for the buffer: dropped, and the next one fits.
     a.send(qa, { opcode: WrOpcode.SEND, sge: [sge(from, 0, 4097)], ...to, remoteQkey: QKEY });
+    a.send(qa, { opcode: WrOpcode.SEND, sge: [sge(from, 0, 61)], ...to, remoteQkey: QKEY });
+    a.send(qa, { opcode: WrOpcode.SEND, sge: [sge(from, 0, 60)], ...to, remoteQkey: QKEY });
     f.run();
     assert.deepEqual(
       a.poll(qa.sendCq).map((wc) => wc.status),
-      [WcStatus.LOC_LEN_ERR],
+      [SUCCESS, SUCCESS, SUCCESS],
+    );
+    assert.equal(b.rxe.engine.counters.rcvd_pkts, 4);
+    assert.deepEqual(
+      b.poll(qb.recvCq).map((wc) => [wc.status, wc.byteLen]),
+      [[SUCCESS, 100]],
     );
     f.close();
   });

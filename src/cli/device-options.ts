@@ -43,12 +43,11 @@ export function addDeviceOptions(command: Command): Command {
 }
 
 export function deviceOptions(flags: DeviceFlags): DeviceOptions {
-  const { loss, duplicate, reorder, corrupt, delay } = flags;
-  const any = [loss, duplicate, reorder, corrupt, delay].some((value) => value !== undefined);
-  return {
-    ip: flags.ip,
-    link: flags.link,
-    capture: flags.capture,
-    faults: any ? { loss, duplicate, reorder, corrupt, delayUs: delay, seed: flags.seed } : undefined,
-  };
+  const { ip, link, capture, loss, duplicate, reorder, corrupt, delay, seed } = flags;
+  const given = Object.entries({ loss, duplicate, reorder, corrupt, delayUs: delay }).filter(
+    ([, v]) => v !== undefined,
+  );
+  const faults =
+    given.length === 0 ? undefined : { ...Object.fromEntries(given), ...(seed === undefined ? {} : { seed }) };
+  return { ip, link, capture, faults };
 }

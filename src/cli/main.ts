@@ -13,6 +13,10 @@ const program = new Command('infinitive')
   .description('RDMA verbs in user space: a RoCEv2 device for machines that have none.')
   .version(VERSION, '-V, --version')
   .helpCommand('help [command]', 'show the help of a command')
+  .addHelpText(
+    'after',
+    '\nStart with "infinitive demo". What goes wrong is told in one line; INFINITIVE_DEBUG=1 adds where.',
+  )
   .configureHelp({ showGlobalOptions: false })
   .addCommand(demoCommand())
   .addCommand(devicesCommand())

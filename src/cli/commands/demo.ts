@@ -5,14 +5,15 @@ import type { OpenOptions } from '../../api/index.ts';
 import { loopbackAddresses, openFirstFree, plainAddress } from '../addresses.ts';
 import { type Child, startChild } from '../demo/child.ts';
 import { runDemoClient } from '../demo/client.ts';
-import { type DemoRow, demoTable, STEPS } from '../demo/plan.ts';
-import { CliError } from '../errors.ts';
-import { parseAddress, parsePort } from '../parse.ts';
+import { type DemoRow, demoTable, SECONDS, STEPS } from '../demo/plan.ts';
+import { CliError, usageError } from '../errors.ts';
+import { parseAddress, parseNumber, parsePort } from '../parse.ts';
 
 interface DemoFlags {
   readonly json?: boolean;
   readonly link?: 'udp' | 'dgram';
-  readonly ip?: string[];
+  readonly ip?: readonly string[];
+  readonly duration: number;
 }
 
 const HELP = `
@@ -27,8 +28,12 @@ export function demoCommand(): Command {
       new Option('--link <kind>', 'as of "infinitive perf" (default: udp where it works)').choices(['udp', 'dgram']),
     )
     .addOption(
-      new Option('--ip <address...>', 'addresses of server and client (default: loopback addresses that are free)'),
+      new Option(
+        '--ip <address...>',
+        'addresses of server and client (default: loopback addresses that are free)',
+      ).argParser((text, earlier: readonly string[] = []) => [...earlier, parseAddress(text)]),
     )
+    .option('-D, --duration <seconds>', 'of each of the 16 measurements', parseNumber(0.01, 3600), SECONDS)
     .option('--json', 'the result as JSON')
     .addHelpText('after', HELP)
     .action(demo);
@@ -42,6 +47,7 @@ export function demoClientCommand(): Command {
     .requiredOption('--port <port>', 'its TCP port', parsePort)
     .requiredOption('--ip <address>', 'own address', parseAddress)
     .requiredOption('--link <kind>', 'udp or dgram')
+    .requiredOption('--duration <seconds>', 'of each measurement', Number)
     .action(runDemoClient);
 }
 
@@ -49,25 +55,18 @@ async function demo(flags: DemoFlags): Promise<void> {
   const say = (text: string): void => {
     if (!flags.json) console.log(text);
   };
+  if (flags.ip !== undefined && flags.ip.length !== 2)
+    throw usageError("--ip needs two addresses: the server's and the client's");
   const link = flags.link ?? (await workingLink());
-  const [serverIp, clientIp] = flags.ip?.length === 2 ? flags.ip : await twoAddresses({ link });
+  const [serverIp, clientIp] = flags.ip ?? (await twoAddresses({ link }));
   const server = startChild(['perf', '--persist', '--json', '--port', '0', '--ip', serverIp, '--link', link]);
   const children: Child[] = [server];
   try {
     const port = await portOf(server);
-    const client = startChild([
-      'demo-client',
-      '--host',
-      '127.0.0.1',
-      '--port',
-      String(port),
-      '--ip',
-      clientIp,
-      '--link',
-      link,
-    ]);
+    const target = ['--host', '127.0.0.1', '--port', String(port), '--duration', String(flags.duration)];
+    const client = startChild(['demo-client', ...target, '--ip', clientIp, '--link', link]);
     children.push(client);
-    say(introduction(server, serverIp, client, clientIp, link));
+    say(introduction(server, serverIp, client, clientIp, link, flags.duration));
     const rows = await collect(client);
     if (flags.json) console.log(JSON.stringify({ link, server: serverIp, client: clientIp, rows }, null, 2));
     say(`\n${demoTable(rows)}\n\n${outlook()}`);
@@ -116,7 +115,14 @@ async function collect(client: Child): Promise<DemoRow[]> {
   return rows;
 }
 
-function introduction(server: Child, serverIp: string, client: Child, clientIp: string, link: string): string {
+function introduction(
+  server: Child,
+  serverIp: string,
+  client: Child,
+  clientIp: string,
+  link: string,
+  duration: number,
+): string {
   const sockets = link === 'udp' ? 'ordinary UDP sockets' : 'sockets of node:dgram';
   return [
     styleText(
@@ -126,7 +132,7 @@ function introduction(server: Child, serverIp: string, client: Child, clientIp: 
     `  server: process ${server.process.pid}, RoCEv2 on ${serverIp}, UDP port 4791`,
     `  client: process ${client.process.pid}, RoCEv2 on ${clientIp}, through ${sockets}`,
     'For each operation: messages are compared byte by byte where they arrive, then latency and bandwidth',
-    'are measured, in about 15 seconds altogether.',
+    `are measured. This takes about ${Math.ceil(2 + STEPS.length * 3 * duration)} seconds.`,
   ].join('\n');
 }
 

@@ -6,14 +6,20 @@ import { operationName, type PerfChoices, perfParams } from '../perf/params.ts';
 export interface DemoRow {
   readonly operation: string;
   readonly latency: { readonly size: number; readonly p50: number; readonly p99: number };
-  readonly bandwidth: { readonly size: number; readonly bytesPerSecond: number; readonly messagesPerSecond: number };
+  readonly bandwidth: {
+    readonly size: number;
+    readonly bytesPerSecond: number;
+    readonly messagesPerSecond: number;
+    /** Part of the messages that did not arrive, on UC and UD. */
+    readonly lost: number;
+  };
   readonly verified: boolean;
 }
 
 export const LATENCY_SIZE = 64;
 const BANDWIDTH_SIZE = 1 << 20;
-const SECONDS = 0.5;
-export const WARM_UP = 0.25;
+/** Of each measurement. */
+export const SECONDS = 0.5;
 
 interface Step {
   readonly operation: string;
@@ -22,7 +28,7 @@ interface Step {
 }
 
 function step(choices: PerfChoices, size: number | undefined): Step {
-  const common = { ...choices, duration: SECONDS, verify: true };
+  const common = { ...choices, verify: true };
   const small = choices.op === 'atomic' ? undefined : LATENCY_SIZE;
   return {
     operation: operationName(perfParams(choices)),
@@ -47,12 +53,12 @@ const sizeText = (bytes: number): string =>
 
 export function demoTable(rows: readonly DemoRow[]): string {
   const table = new Table({
-    head: ['operation', 'latency of', 'p50', 'p99', 'bandwidth with', '', 'data verified'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'left'],
+    head: ['operation', 'latency of', 'p50', 'p99', 'bandwidth with', '', 'lost', 'data verified'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'left'],
     style: { head: [], border: [], compact: true },
   });
   for (const { operation, latency, bandwidth, verified } of rows) {
-    const { size, bytesPerSecond, messagesPerSecond } = bandwidth;
+    const { size, bytesPerSecond, messagesPerSecond, lost } = bandwidth;
     // What one asks of atomics is how many, not how many bytes.
     const rate =
       size <= 8 ? `${Math.round(messagesPerSecond / 1000)} k msgs/s` : `${(bytesPerSecond / 1e9).toFixed(2)} GB/s`;
@@ -63,6 +69,7 @@ export function demoTable(rows: readonly DemoRow[]): string {
       `${latency.p99.toFixed(1)} µs`,
       sizeText(size),
       rate,
+      lost === 0 ? '-' : `${(lost * 100).toFixed(1)} %`,
       verified ? 'yes' : 'NO',
     ]);
   }

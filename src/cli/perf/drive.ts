@@ -45,7 +45,7 @@ function spin(role: Role, cq: CompletionQueue, pace: Pace, into: Completion[]): 
     if (role.finished) return true;
     const n = cq.pollInto(into, BATCH);
     for (let i = 0; i < n; i++) role.completed(into[i]);
-    if (pace.due(n)) return false;
+    if (pace.due(n, role.count)) return false;
   }
 }
 

@@ -1,9 +1,14 @@
-// A loop that polls must let the event loop have its turn: for the TCP connection, signals, and links that live in it.
+// A loop that polls owes something to others: the event loop its turn (for the TCP connection, signals, and links that live in
+// it), and other processes the CPU when there is nothing to do. Two processes that spin on one CPU, each waiting for the other,
+// would otherwise need a whole time slice of the scheduler, milliseconds, for each message.
 
 /** Milliseconds a loop polls on before the event loop has its turn (which takes some µs). */
 const SLICE_MS = 3;
 /** The clock is read every so many rounds. */
 const ROUNDS = 32;
+/** Milliseconds without anything after which the CPU is given away, for as short a time as timers can. */
+const IDLE_MS = 0.1;
+const NAP_MS = 0.02;
 
 const turn = (resolve: () => void): void => {
   setImmediate(resolve);
@@ -12,6 +17,10 @@ const turn = (resolve: () => void): void => {
 export class Pace {
   private rounds = 0;
   private sliceEnd = performance.now() + SLICE_MS;
+  private activeAt = performance.now();
+  private count = -1;
+  private found = 0;
+  private readonly cell = new Int32Array(new SharedArrayBuffer(4));
   /** True for links that receive in the event loop: polling on without a turn would find nothing. */
   private readonly eager: boolean;
 
@@ -19,12 +28,21 @@ export class Pace {
     this.eager = eager;
   }
 
-  /** Called after each round with the number of completions found: is it the event loop's turn? */
-  due(found: number): boolean {
+  /** Called after each round with the completions found and the role's count: is it the event loop's turn? */
+  due(found: number, count: number): boolean {
     if (this.eager && found === 0) return true;
+    this.found += found;
     if (++this.rounds < ROUNDS) return false;
     this.rounds = 0;
-    return performance.now() >= this.sliceEnd;
+    const now = performance.now();
+    if (this.found > 0 || count !== this.count) {
+      this.found = 0;
+      this.count = count;
+      this.activeAt = now;
+    } else if (now - this.activeAt > IDLE_MS) {
+      Atomics.wait(this.cell, 0, 0, NAP_MS);
+    }
+    return now >= this.sliceEnd;
   }
 
   async turn(): Promise<void> {

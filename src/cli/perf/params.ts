@@ -124,6 +124,33 @@ export const headroom = (p: PerfParams): number => (p.connection === 'ud' ? GRH 
 /** Whether the transport delivers each message, or fails. */
 export const isReliable = (p: PerfParams): boolean => p.connection === 'rc';
 
+const FLAGS: Readonly<Record<keyof PerfParams, string>> = {
+  op: '--op',
+  atomic: '--atomic',
+  lat: '--lat',
+  connection: '--connection',
+  sizes: '--size',
+  iters: '--iters',
+  duration: '--duration',
+  qps: '--qp',
+  txDepth: '--tx-depth',
+  rxDepth: '--rx-depth',
+  mtu: '--mtu',
+  bidirectional: '--bidirectional',
+  events: '--events',
+  inline: '--inline',
+  verify: '--verify',
+};
+
+/** A parameter as one would give it: `--op write`, `--all`, `no --lat`. */
+export function describeParam(params: Partial<PerfParams>, name: keyof PerfParams): string {
+  const value = params[name];
+  const flag = FLAGS[name];
+  if (value === true) return flag;
+  if (value === false || value === null || value === undefined) return `no ${flag}`;
+  return Array.isArray(value) && value.length > 1 ? '--all' : `${flag} ${value}`;
+}
+
 /** `RC SEND`, `RC ATOMIC fetch_and_add`. */
 export function operationName(p: PerfParams): string {
   const name = p.op === 'atomic' ? `ATOMIC ${p.atomic}` : p.op.toUpperCase();

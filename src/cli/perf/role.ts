@@ -1,4 +1,4 @@
-import type { Completion } from '../../api/index.ts';
+import type { Completion, Device } from '../../api/index.ts';
 
 /** What one end does during a measurement. The driver calls `advance`, polls, and hands over what has completed. */
 export interface Role {
@@ -16,9 +16,17 @@ export interface Role {
 /** What the end that is acted upon does where its CPU takes no part: nothing, until it is told to stop. */
 export class Passive implements Role {
   finished = false;
-  readonly count = 0;
+  /** Packets that came in. */
+  count = 0;
+  private readonly device: Device;
 
-  advance(): void {}
+  constructor(device: Device) {
+    this.device = device;
+  }
+
+  advance(): void {
+    this.count += this.device.progress();
+  }
 
   completed(wc: Completion): void {
     wc.orThrow();

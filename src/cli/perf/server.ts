@@ -8,7 +8,7 @@ import { VERSION } from '../version.ts';
 import { Arrivals, untilQuiet } from './arrivals.ts';
 import { Channel, type Message } from './channel.ts';
 import type { DeviceOptions } from './options.ts';
-import { checkShape, isReliable, type PerfParams } from './params.ts';
+import { checkShape, describeParam, isReliable, type PerfParams } from './params.ts';
 import {
   type Hello,
   PROTOCOL,
@@ -137,12 +137,13 @@ function greet(hello: Hello, { expected = {} }: PerfServerOptions): PerfParams {
     );
   }
   const params = checkShape(hello.params);
-  for (const [name, value] of Object.entries(expected)) {
-    const asked = params[name as keyof PerfParams];
-    if (JSON.stringify(asked) !== JSON.stringify(value)) {
+  for (const name of Object.keys(expected) as (keyof PerfParams)[]) {
+    const mine = describeParam(expected, name);
+    const theirs = describeParam(params, name);
+    if (mine !== theirs) {
       throw new CliError(
-        `the server was started with ${name} ${String(value)} and the client asks for ${String(asked)}: ` +
-          'leave it out at the server, or give the same at both ends',
+        `the server was started with ${mine}, and the client asks for ${theirs}: leave it out at the server, or give ` +
+          'the same at both ends',
       );
     }
   }

@@ -33,7 +33,7 @@ export function clientParts(station: Station, size: number, iters: number): Part
 export function serverParts(station: Station, size: number, iters: number): Parts {
   const { lat, op, bidirectional } = station.params;
   if (lat) {
-    const answerer = op === 'send' || op === 'write' ? new Pong(station, size) : new Passive();
+    const answerer = op === 'send' || op === 'write' ? new Pong(station, size) : new Passive(station.device);
     return { ...NOTHING, role: answerer, answerer };
   }
   const sender = bidirectional ? new Sender(station, size, iters) : null;
@@ -41,7 +41,7 @@ export function serverParts(station: Station, size: number, iters: number): Part
     const receiver = new Receiver(station);
     return { ...NOTHING, role: sender === null ? receiver : new Duplex(sender, receiver), sender, receiver };
   }
-  const answerer = new Passive();
+  const answerer = new Passive(station.device);
   return { ...NOTHING, role: sender === null ? answerer : new Duplex(sender, answerer), sender, answerer };
 }
 

@@ -54,7 +54,7 @@ async function compare(): Promise<void> {
   progress('');
   const report: Report = { machine, quick: flags.quick, rounds: schedule.rounds, measures: runs.map(reportOf) };
   console.log(tableOf(report));
-  console.log(`Medians of ${schedule.rounds} rounds (smallest–largest); ratio: ours to the peer's, round by round.`);
+  console.log(`Medians of ${schedule.rounds} rounds (smallest–largest); ratio: our median to the peer's.`);
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
   // A bar that is missed is news, not a failure; that nothing of ours could be measured is one.
   if (report.measures.some(({ ours }) => ours.figure === null)) process.exitCode ??= 1;

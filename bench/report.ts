@@ -3,13 +3,13 @@ import Table from 'cli-table3';
 import type { Machine } from './machine.ts';
 import type { Bar, Measure, Peer } from './measure.ts';
 import type { MeasureRun, Track } from './rounds.ts';
-import { figures, ratios, type Summary, summarize, type Verdict, verdict } from './statistics.ts';
+import { figures, ratioOf, type Summary, summarize, type Verdict, verdict } from './statistics.ts';
 
 export interface PeerReport {
   readonly name: string;
   readonly figure: Summary | null;
   /** Ours divided by the peer's. */
-  readonly ratio: Summary | null;
+  readonly ratio: number | null;
   readonly bar: Bar;
   readonly verdict: Verdict | null;
   readonly failures: readonly string[];
@@ -44,13 +44,13 @@ export function reportOf({ measure, ours, peers }: MeasureRun): MeasureReport {
 }
 
 function peerReport({ name, bar }: Peer, track: Track, ours: Track, better: Measure['better']): PeerReport {
-  const ratio = summarize(ratios(ours.series, track.series));
+  const ratio = ratioOf(ours.series, track.series);
   return {
     name,
     figure: summarize(figures(track.series)),
     ratio,
     bar,
-    verdict: ratio === null ? null : verdict(ratio.median, bar, better),
+    verdict: ratio === null ? null : verdict(ratio, bar, better),
     failures: distinct(track.failures),
   };
 }
@@ -77,7 +77,7 @@ export function tableOf(report: Report): string {
         i === 0 ? own : '',
         peer.name,
         shown(peer.figure, ` ${unit}`) + note(peer.name, peer.figure, peer.failures),
-        shown(peer.ratio, ''),
+        peer.ratio?.toFixed(2) ?? '',
         `${better === 'lower' ? '≤' : '≥'} ${peer.bar.goal} (aim ${peer.bar.aim})`,
         peer.verdict ?? '',
       ]);

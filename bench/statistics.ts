@@ -22,14 +22,16 @@ export type Series = readonly (number | null)[];
 
 export const figures = (series: Series): number[] => series.filter((value) => value !== null);
 
-/** Ours divided by theirs, of the rounds that have both: what disturbs a round disturbs both. */
-export function ratios(ours: Series, theirs: Series): number[] {
-  const found: number[] = [];
-  ours.forEach((own, round) => {
-    const other = theirs[round];
-    if (own !== null && typeof other === 'number') found.push(own / other);
-  });
-  return found;
+/**
+ * The median of ours divided by the median of theirs, over the rounds that have both; null when there are none. Not the median
+ * of the rounds' ratios: what disturbs a round mostly hits one of the two, and each median leaves it out.
+ */
+export function ratioOf(ours: Series, theirs: Series): number | null {
+  const both = (series: Series): number[] =>
+    figures(series.filter((_, i) => typeof ours[i] === 'number' && typeof theirs[i] === 'number'));
+  const own = summarize(both(ours));
+  const other = summarize(both(theirs));
+  return own === null || other === null ? null : own.median / other.median;
 }
 
 export type Verdict = 'aim met' | 'met' | 'not met';

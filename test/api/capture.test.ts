@@ -72,7 +72,7 @@ for (const [name, link, offload, devices] of [
       const counters = opened.map((d) => d.counters);
       for (const device of opened) await device.close();
 
-      const captures = files.map(framesWithIcrc);
+      const captures = files.map((file) => framesWithIcrc(file));
       for (const [i, frames] of captures.entries()) {
         const { sent_pkts, rcvd_pkts } = counters[i];
         assert.equal(frames.length, devices === 2 ? sent_pkts + rcvd_pkts : sent_pkts);

@@ -5,7 +5,7 @@ export { VerbsError } from '../core/errors.ts';
 
 // What each status mostly comes from, for those who meet it the first time.
 const HELP: Partial<Record<WcStatusName, string>> = {
-  LOC_LEN_ERR: 'a message is longer than the receive buffers posted for it, or than a datagram may be',
+  LOC_LEN_ERR: 'a message is longer than the receive buffers posted for it, or than the operation takes',
   LOC_QP_OP_ERR: 'this QP cannot do the operation: see its type, its maxRdAtomic, the address handle',
   LOC_PROT_ERR:
     'an SGE is not covered by a registered region of this PD with the rights needed (lkey, address, length, LOCAL_WRITE)',

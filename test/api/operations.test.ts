@@ -1,7 +1,18 @@
 // Each operation of a reliable connection, over each kind of link.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { connectedEnds, next, nextOk, pattern, sleep, statuses, WIRINGS } from './fixture.ts';
+import {
+  connect,
+  connectedEnds,
+  makeEnd,
+  next,
+  nextOk,
+  openEnds,
+  pattern,
+  sleep,
+  statuses,
+  WIRINGS,
+} from './fixture.ts';
 
 const MTU = 4096;
 const SIZES = [0, 1, 3, MTU - 1, MTU, MTU + 1, 3 * MTU + 5, 1 << 20];
@@ -107,6 +118,26 @@ for (const wiring of WIRINGS) {
       await nextOk(x.sendCq);
       assert.equal(original(), 0x1_00000001n);
       assert.equal(value(), swap);
+    });
+
+    test('ATOMIC_WRITE stores 8 bytes; FLUSH waits for what was written', async (t) => {
+      const [a, b] = await openEnds(t, wiring);
+      const [x, y] = [makeEnd(a), makeEnd(b)];
+      connect(x, y, { access: ['REMOTE_WRITE', 'REMOTE_READ', 'FLUSH_GLOBAL', 'FLUSH_PERSISTENT'] });
+      y.mr.setAccess(['LOCAL_WRITE', 'REMOTE_WRITE', 'FLUSH_GLOBAL']);
+      const remote = { remoteAddr: y.mr.addr + 8, rkey: y.mr.rkey };
+      x.qp.postSend([
+        { opcode: 'RDMA_WRITE', sge: x.mr.sge(0, 5000), ...remote },
+        { opcode: 'ATOMIC_WRITE', swap: 0x1122334455667788n, ...remote },
+        { opcode: 'FLUSH', flush: { length: 5000 }, ...remote },
+        { opcode: 'FLUSH', rkey: y.mr.rkey },
+      ]);
+      const opcodes: string[] = [];
+      for (let i = 0; i < 4; i++) opcodes.push((await nextOk(x.sendCq)).opcode);
+      assert.deepEqual(opcodes, ['RDMA_WRITE', 'ATOMIC_WRITE', 'FLUSH', 'FLUSH']);
+      assert.equal(y.mr.buffer.readBigUInt64LE(8), 0x1122334455667788n);
+      x.qp.postSend({ opcode: 'FLUSH', flush: { persistent: true }, rkey: y.mr.rkey });
+      assert.equal((await next(x.sendCq)).status, 'REM_ACCESS_ERR');
     });
 
     test('atomic operations of both ends on one word add up', async (t) => {

@@ -128,14 +128,31 @@ for (const wiring of WIRINGS) {
       assert.equal(y.qp.state, 'RTS');
     });
 
-    test('a datagram longer than the MTU is LOC_LEN_ERR, one without an address LOC_QP_OP_ERR', async (t) => {
+    test('C10-93.1.1: a datagram longer than the MTU is not sent, and that is no error', async (t) => {
       const [x, y] = await udEnds(t, wiring);
-      x.qp.postSend({ opcode: 'SEND', sge: x.mr.sge(0, 4097), ...to(x, y.qp) });
-      assert.equal(await nextStatus(x.sendCq), 'LOC_LEN_ERR');
+      y.qp.postRecv({ sge: y.mr.sge() });
+      const { sent_pkts } = x.device.counters;
+      x.qp.postSend({ opcode: 'SEND', wrId: 1, sge: x.mr.sge(0, 4097), ...to(x, y.qp) });
+      assert.equal((await nextOk(x.sendCq)).wrId, 1);
+      await assertQuiet(y.recvCq, 10);
+      assert.deepEqual([x.qp.state, x.device.counters.sent_pkts], ['RTS', sent_pkts]);
+    });
+
+    test('C9-205: a datagram longer than the receive buffer is dropped; the buffer waits for the next', async (t) => {
+      const [x, y] = await udEnds(t, wiring);
+      y.qp.postRecv({ wrId: 7, sge: y.mr.sge(0, GRH + 10) });
+      const peer = to(x, y.qp);
+      x.qp.postSend({ opcode: 'SEND', inline: Buffer.alloc(11, 1), ...peer });
+      x.qp.postSend({ opcode: 'SEND', inline: Buffer.alloc(10, 2), ...peer });
+      const wc = await nextOk(y.recvCq);
+      assert.deepEqual([wc.wrId, wc.byteLen, y.mr.buffer[GRH]], [7, GRH + 10, 2]);
+    });
+
+    test('a datagram without an address handle is LOC_QP_OP_ERR, and the QP in SQE', async (t) => {
+      const [x] = await udEnds(t, wiring);
+      x.qp.postSend({ opcode: 'SEND', sge: x.mr.sge(0, 1), remoteQpn: 1, remoteQkey: QKEY });
+      assert.equal(await nextStatus(x.sendCq), 'LOC_QP_OP_ERR');
       assert.equal(x.qp.state, 'SQE');
-      const [z] = await udEnds(t, wiring);
-      z.qp.postSend({ opcode: 'SEND', sge: z.mr.sge(0, 1), remoteQpn: 1, remoteQkey: QKEY });
-      assert.equal(await nextStatus(z.sendCq), 'LOC_QP_OP_ERR');
     });
 
     test('one end answers many by the srcQp of what it received', async (t) => {

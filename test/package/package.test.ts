@@ -110,7 +110,7 @@ suite('the package', () => {
   // They have addresses that newcomers will have: 127.0.0.1 and 127.0.0.2, in a network of their own where that can be.
   for (const [name, output] of Object.entries(EXAMPLES)) {
     test(`the example ${name} runs where the package is installed`, async (t) => {
-      if (!requireProgram(t, 'unshare', 'util-linux')) return;
+      if (!requireProgram(t, 'unshare', 'util-linux') || !requireProgram(t, 'ip', 'iproute2')) return;
       cpSync(repoPath(`examples/${name}`), join(app, name));
       const user = process.getuid!() === 0 ? ['-n'] : ['-rn'];
       const script = `ip link set lo up && exec "$0" "$1"`;

@@ -1,47 +1,8 @@
 #!/usr/bin/env node
-// The command line.
-import { Command, CommanderError } from 'commander';
-import { demoClientCommand, demoCommand } from './commands/demo.ts';
-import { devicesCommand } from './commands/devices.ts';
-import { devinfoCommand } from './commands/devinfo.ts';
-import { perfCommand } from './commands/perf.ts';
-import { pingpongCommand } from './commands/pingpong.ts';
-import { CliError, messageOf } from './errors.ts';
-import { VERSION } from './version.ts';
+// The command line's way in. What it is made of is compiled once and then taken from Node's cache, which makes a command start
+// three times as fast; so it must be loaded after the cache has been turned on.
+import { enableCompileCache } from 'node:module';
 
-const program = new Command('infinitive')
-  .description('RDMA verbs in user space: a RoCEv2 device for machines that have none.')
-  .version(VERSION, '-V, --version')
-  .helpCommand('help [command]', 'show the help of a command')
-  .addHelpText(
-    'after',
-    '\nStart with "infinitive demo". What goes wrong is told in one line; INFINITIVE_DEBUG=1 adds where.',
-  )
-  .configureHelp({ showGlobalOptions: false })
-  .addCommand(demoCommand())
-  .addCommand(devicesCommand())
-  .addCommand(devinfoCommand())
-  .addCommand(perfCommand())
-  .addCommand(pingpongCommand())
-  .addCommand(demoClientCommand(), { hidden: true });
-
-for (const command of [program, ...program.commands]) {
-  command
-    .exitOverride()
-    .showHelpAfterError(false)
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'infinitive: ')) });
-}
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeFor(error);
-}
-
-/** 0: done; 1: failed; 2: the command line was not understood. What commander reports it has printed already. */
-function exitCodeFor(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  console.error(`infinitive: ${messageOf(error)}`);
-  if (process.env.INFINITIVE_DEBUG === '1' && error instanceof Error) console.error(error.stack);
-  return error instanceof CliError ? error.exitCode : 1;
-}
+enableCompileCache();
+const { main } = await import('./program.ts');
+process.exitCode = await main();

@@ -18,7 +18,7 @@ export interface Started {
 export function start(args: readonly string[]): Started & { readonly child: ChildProcess } {
   const child = spawn(process.execPath, [MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 25_000,
+    timeout: 100_000,
     killSignal: 'SIGKILL',
   });
   const output = { stdout: '', stderr: '' };

@@ -1,0 +1,59 @@
+// The command line: all commands, and how errors are told.
+import { Command, CommanderError } from 'commander';
+import { demoClientCommand, demoCommand } from './commands/demo.ts';
+import { devicesCommand } from './commands/devices.ts';
+import { devinfoCommand } from './commands/devinfo.ts';
+import { perfCommand } from './commands/perf.ts';
+import { pingpongCommand } from './commands/pingpong.ts';
+import { CliError, messageOf } from './errors.ts';
+import { VERSION } from './version.ts';
+
+function program(): Command {
+  const top = new Command('infinitive')
+    .description('RDMA verbs in user space: a RoCEv2 device for machines that have none.')
+    .version(VERSION, '-V, --version')
+    .helpCommand('help [command]', 'show the help of a command')
+    .addHelpText(
+      'after',
+      '\nStart with "infinitive demo". What goes wrong is told in one line; INFINITIVE_DEBUG=1 adds where.',
+    )
+    .configureHelp({ showGlobalOptions: false })
+    .addCommand(demoCommand())
+    .addCommand(devicesCommand())
+    .addCommand(devinfoCommand())
+    .addCommand(perfCommand())
+    .addCommand(pingpongCommand())
+    .addCommand(demoClientCommand(), { hidden: true });
+  for (const command of [top, ...top.commands]) {
+    command
+      .exitOverride()
+      .showHelpAfterError(false)
+      .configureOutput({ outputError: (text, write) => write(oneLine(text)) });
+  }
+  return top;
+}
+
+/** Commander's errors in our form; what it suggests comes on the same line. */
+const oneLine = (text: string): string =>
+  `${text
+    .trim()
+    .replace(/^error: /, 'infinitive: ')
+    .replaceAll('\n', ' ')}\n`;
+
+/** Runs the command of `process.argv`; the exit code. */
+export async function main(): Promise<number> {
+  try {
+    await program().parseAsync();
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return exitCodeFor(error);
+  }
+}
+
+/** 0: done; 1: failed; 2: the command line was not understood. What commander reports it has printed already. */
+function exitCodeFor(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  console.error(`infinitive: ${messageOf(error)}`);
+  if (process.env.INFINITIVE_DEBUG === '1' && error instanceof Error) console.error(error.stack);
+  return error instanceof CliError ? error.exitCode : 1;
+}

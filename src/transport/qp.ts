@@ -26,6 +26,8 @@ export const InMessage = { NONE: 0, SEND: 1, WRITE: 2 } as const;
 export class Resource {
   /** One of {@link ResourceKind} */
   kind = 0;
+  /** It answers a duplicate. */
+  repeated = false;
   psn = 0;
   va = 0;
   rkey = 0;

@@ -222,16 +222,16 @@ export class Responder {
     if (length > MAX_MESSAGE) return NAK_INV_REQ;
     if (length > 0 && !this.engine.keys.remote(rkey, qp, va, length, Access.REMOTE_READ)) return NAK_REM_ACC;
     // More READs and ATOMICs at a time than the connection was set up for (IBTA 9.7.5.2.2).
-    if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
+    if (tooMany(qp)) return NAK_INV_REQ;
     const packets = Math.max(1, Math.ceil(length / qp.mtu));
     qp.msn = (qp.msn + 1) & 0xffffff;
     qp.ePsn = psnAdd(psn, packets);
-    this.queueRead(qp, psn, va, rkey, length);
+    this.queueRead(qp, psn, va, rkey, length, false);
     return OK;
   }
 
-  private queueRead(qp: SoftQp, psn: number, va: number, rkey: number, length: number): void {
-    const job = this.jobAt(qp, psn);
+  private queueRead(qp: SoftQp, psn: number, va: number, rkey: number, length: number, repeated: boolean): void {
+    const job = this.jobAt(qp, psn, repeated);
     job.kind = ResourceKind.READ;
     job.psn = psn;
     job.va = va;
@@ -242,12 +242,13 @@ export class Responder {
   }
 
   /** A place in the queue of answers: that of an answer to the same PSN which is still waiting, else the last. */
-  private jobAt(qp: SoftQp, psn: number): Resource {
+  private jobAt(qp: SoftQp, psn: number, repeated: boolean): Resource {
     this.engine.activate(qp);
     for (const job of qp.jobs) {
       if (psnDiff(psn, job.psn) >= 0 && psnDiff(psn, jobEnd(qp, job)) < 0) return job;
     }
     const job = qp.spare.pop() ?? new Resource();
+    job.repeated = repeated;
     // C9-110: answers go out in the order of the PSNs, so that one to an earlier request comes before those in progress.
     let at = qp.jobs.length;
     while (at > 0 && psnDiff(qp.jobs[at - 1].psn, psn) > 0) at--;
@@ -262,7 +263,7 @@ export class Responder {
     // IBTA 9.4.5: the address must be a multiple of 8.
     if (va % 8 !== 0) return NAK_INV_REQ;
     if (!keys.remote(atomicEthRkey(buf, eth), qp, va, 8, Access.REMOTE_ATOMIC)) return NAK_REM_ACC;
-    if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
+    if (tooMany(qp)) return NAK_INV_REQ;
     const value = this.scratch;
     if (!keys.memory!.read(keys.offset, value, 0, 8)) return NAK_REM_OP;
     const lo = value.readUInt32LE(0);
@@ -297,11 +298,11 @@ export class Responder {
     kept.origHi = hi;
     kept.origLo = lo;
     kept.msn = qp.msn;
-    this.queueAtomic(qp, kept);
+    this.queueAtomic(qp, kept, false);
   }
 
-  private queueAtomic(qp: SoftQp, kept: Resource): void {
-    const job = this.jobAt(qp, kept.psn);
+  private queueAtomic(qp: SoftQp, kept: Resource, repeated: boolean): void {
+    const job = this.jobAt(qp, kept.psn, repeated);
     job.kind = ResourceKind.ATOMIC;
     job.psn = kept.psn;
     job.origHi = kept.origHi;
@@ -321,13 +322,13 @@ export class Responder {
       const end = psnAdd(psn, Math.max(1, Math.ceil(size / qp.mtu)));
       if ((qp.attr.accessFlags & Access.REMOTE_READ) === 0 || psnDiff(end, qp.ePsn) > 0) return;
       if (size > 0 && !this.engine.keys.remote(rkey, qp, va, size, Access.REMOTE_READ)) return;
-      if (qp.jobs.length < jobLimit(qp)) this.queueRead(qp, psn, va, rkey, size);
+      if (mayRepeat(qp)) this.queueRead(qp, psn, va, rkey, size, true);
     } else if (flags & (OPF_FLUSH | OPF_ATOMIC_WRITE)) {
-      if (qp.jobs.length < jobLimit(qp)) this.queueRead(qp, psn, 0, 0, 0);
+      if (mayRepeat(qp)) this.queueRead(qp, psn, 0, 0, 0, true);
     } else if (flags & OPF_ATOMIC) {
       for (const kept of qp.atomics) {
         if (kept.kind === ResourceKind.ATOMIC && kept.psn === psn) {
-          if (qp.jobs.length < jobLimit(qp)) this.queueAtomic(qp, kept);
+          if (mayRepeat(qp)) this.queueAtomic(qp, kept, true);
           return;
         }
       }
@@ -344,7 +345,7 @@ export class Responder {
     const { keys } = this.engine;
     if (rethDmaLen(buf, reth) !== 8 || va % 8 !== 0) return NAK_INV_REQ;
     if (!keys.remote(rethRkey(buf, reth), qp, va, 8, Access.REMOTE_WRITE)) return NAK_REM_ACC;
-    if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
+    if (tooMany(qp)) return NAK_INV_REQ;
     if (!keys.memory!.write(keys.offset, buf, payload, 8)) return NAK_REM_OP;
     return this.placed(qp, psn);
   }
@@ -362,7 +363,7 @@ export class Responder {
     const va = whole ? addressOf(target) : rethVa(buf, reth);
     const length = whole ? target.length : rethDmaLen(buf, reth);
     if (!this.engine.keys.remote(rkey, qp, va, length, needed)) return NAK_REM_ACC;
-    if (qp.jobs.length >= jobLimit(qp)) return NAK_INV_REQ;
+    if (tooMany(qp)) return NAK_INV_REQ;
     return this.placed(qp, psn);
   }
 
@@ -370,7 +371,7 @@ export class Responder {
   private placed(qp: SoftQp, psn: number): number {
     qp.msn = (qp.msn + 1) & 0xffffff;
     qp.ePsn = psnAdd(psn, 1);
-    this.queueRead(qp, psn, 0, 0, 0);
+    this.queueRead(qp, psn, 0, 0, 0, false);
     return OK;
   }
 
@@ -414,6 +415,16 @@ const pendingNak = (qp: SoftQp): boolean =>
 const ANSWERED = OPF_READ_REQ | OPF_ATOMIC | OPF_ATOMIC_WRITE | OPF_FLUSH;
 
 const addressOf = (target: MemoryRegion | MemoryWindow): number => ('iova' in target ? target.iova : target.addr);
+
+/** More READs and atomics at a time than the connection was set up for; answers to duplicates are not held against it. */
+function tooMany(qp: SoftQp): boolean {
+  let fresh = 0;
+  for (let i = 0; i < qp.jobs.length; i++) if (!qp.jobs[i].repeated) fresh++;
+  return fresh >= jobLimit(qp);
+}
+
+/** Answers to duplicates that wait at a time, beside the others; a requester that wants more asks again. */
+const mayRepeat = (qp: SoftQp): boolean => qp.jobs.length < 2 * jobLimit(qp);
 
 const jobLimit = (qp: SoftQp): number => Math.max(1, qp.attr.maxDestRdAtomic);
 

@@ -17,6 +17,8 @@ const PREFIX: Record<string, string> = {
   WcOpcode: 'IBV_WC_',
   WcFlags: 'IBV_WC_',
   Access: 'IBV_ACCESS_',
+  FlushType: 'IBV_FLUSH_',
+  FlushLevel: 'IBV_FLUSH_',
   QpAttrMask: 'IBV_QP_',
   ReregFlags: 'IBV_REREG_MR_CHANGE_',
   DeviceCap: 'IBV_DEVICE_',
@@ -35,7 +37,16 @@ const RENAMED: Record<string, string> = {
 const NOT_IN_HEADER = new Set(['QpType.SMI', 'QpType.GSI']);
 
 // Newer than libibverbs 44; a header without them is let pass, one with them is compared.
-const SINCE_45 = new Set(['Access.FLUSH_GLOBAL', 'Access.FLUSH_PERSISTENT', 'WcOpcode.FLUSH', 'WrOpcode.FLUSH']);
+const SINCE_45 = new Set([
+  'Access.FLUSH_GLOBAL',
+  'Access.FLUSH_PERSISTENT',
+  'WcOpcode.FLUSH',
+  'WrOpcode.FLUSH',
+  'FlushType.GLOBAL',
+  'FlushType.PERSISTENT',
+  'FlushLevel.RANGE',
+  'FlushLevel.MR',
+]);
 
 test('every constant is what <infiniband/verbs.h> says', (t) => {
   if (!requireProgram(t, 'gcc', 'gcc')) return;

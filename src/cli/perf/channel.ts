@@ -1,6 +1,7 @@
 // The TCP connection on which client and server of a measurement agree: one JSON object per line.
-import { connect, type Socket } from 'node:net';
-import { CliError, codeOf } from '../errors.ts';
+import type { Socket } from 'node:net';
+import { CliError } from '../errors.ts';
+import { connectTcp } from '../tcp.ts';
 
 /** Every message has a type; `error` ends the conversation. */
 export interface Message {
@@ -8,7 +9,6 @@ export interface Message {
 }
 
 const MAX_LINE = 4 << 20;
-const CONNECT_MS = 10_000;
 
 interface Waiting {
   readonly type: string;
@@ -35,21 +35,8 @@ export class Channel {
   }
 
   /** Connects to a server. */
-  static connect(host: string, port: number): Promise<Channel> {
-    return new Promise((resolve, reject) => {
-      const socket = connect({ host, port });
-      const timer = setTimeout(() => socket.destroy(new Error('no answer within 10 s')), CONNECT_MS);
-      const failed = (error: Error): void => {
-        clearTimeout(timer);
-        reject(connectError(host, port, error));
-      };
-      socket.once('error', failed);
-      socket.once('connect', () => {
-        clearTimeout(timer);
-        socket.removeListener('error', failed);
-        resolve(new Channel(socket));
-      });
-    });
+  static async connect(host: string, port: number): Promise<Channel> {
+    return new Channel(await connectTcp(host, port, 'infinitive perf'));
   }
 
   get localAddress(): string {
@@ -141,12 +128,4 @@ function notOurs(): CliError {
   return new CliError(
     'the other side does not speak the protocol of "infinitive perf" (perhaps it is perftest, or HTTP)',
   );
-}
-
-function connectError(host: string, port: number, error: Error): CliError {
-  const code = codeOf(error);
-  const where = `${host}, TCP port ${port}`;
-  if (code === 'ECONNREFUSED') return new CliError(`nobody listens at ${where}: start "infinitive perf" there first`);
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new CliError(`host "${host}" is unknown`);
-  return new CliError(`cannot connect to ${where}: ${error.message || code}`);
 }

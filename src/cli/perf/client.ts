@@ -1,13 +1,13 @@
 // The client: chooses what is measured, and measures.
 import { randomInt } from 'node:crypto';
 import { type Device, openDevice } from '../../api/index.ts';
-import { isLinux } from '../../os/ffi.ts';
 import { openForServer, plainAddress } from '../addresses.ts';
+import { CliError } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { Arrivals, untilQuiet } from './arrivals.ts';
 import { Channel } from './channel.ts';
-import type { DeviceOptions } from './options.ts';
-import { isReliable, itersFor, type PerfParams } from './params.ts';
+import { type DeviceOptions, receivesInEventLoop } from './options.ts';
+import { isReliable, itersFor, PATH_MTU, type PerfParams } from './params.ts';
 import {
   PROTOCOL,
   PROTOCOL_VERSION,
@@ -69,9 +69,9 @@ export async function runPerfClient(options: PerfClientOptions): Promise<PerfRes
       qpns: peer.lanes.map((l) => l.endpoint.qpn),
     };
     options.onConnected?.(local, remote);
-    const side: SideOptions = { channel, station, eager: (options.link ?? (isLinux() ? 'udp' : 'dgram')) === 'dgram' };
+    const side: SideOptions = { channel, station, eager: receivesInEventLoop(options.link) };
     const rows: PerfRow[] = [];
-    for (const size of params.sizes) {
+    for (const size of sizesOnPath(params, Math.min(local.mtu, remote.mtu))) {
       if (options.signal?.aborted) break;
       const row = await measure(side, size, options);
       rows.push(row);
@@ -84,6 +84,16 @@ export async function runPerfClient(options: PerfClientOptions): Promise<PerfRes
     channel.end();
     await device?.close();
   }
+}
+
+/** A datagram may be as long as the path MTU, which is known only now. */
+function sizesOnPath({ connection, sizes, mtu }: PerfParams, largest: number): readonly number[] {
+  if (connection !== 'ud') return sizes;
+  const pathMtu = Math.min(mtu ?? largest, largest);
+  if (sizes.length > 1) return sizes.filter((size) => size <= pathMtu);
+  const size = sizes[0] === PATH_MTU ? pathMtu : sizes[0];
+  if (size > pathMtu) throw new CliError(`UD takes messages up to the path MTU: choose --size ${pathMtu} or less`);
+  return [size];
 }
 
 function openClientDevice(options: PerfClientOptions, channel: Channel, serverGid: string): Promise<Device> {

@@ -1,12 +1,19 @@
 import type { FaultOptions } from '../../api/index.ts';
+import { isLinux } from '../../os/ffi.ts';
+
+export type LinkKind = 'udp' | 'dgram';
 
 /** What client and server choose for their own device. */
 export interface DeviceOptions {
   /** Own address; default: see addresses.ts. */
   readonly ip?: string;
-  readonly link?: 'udp' | 'dgram';
+  readonly link?: LinkKind;
   readonly faults?: FaultOptions;
   readonly capture?: string;
 }
 
 export const DEFAULT_PORT = 18515;
+
+/** Whether a link's packets come in only when the event loop has its turn: node:dgram's, which openDevice takes where it must. */
+export const receivesInEventLoop = (link: LinkKind | undefined): boolean =>
+  (link ?? (isLinux() ? 'udp' : 'dgram')) === 'dgram';

@@ -9,13 +9,17 @@ export type ConnectionType = 'rc' | 'uc' | 'ud';
 export const CONNECTIONS: readonly ConnectionType[] = ['rc', 'uc', 'ud'];
 export const MTUS: readonly number[] = [256, 512, 1024, 2048, 4096];
 
+/** As a size: as long as the path allows. */
+export const PATH_MTU = 0;
+const MAX_MTU = 4096;
+
 export interface PerfParams {
   readonly op: Operation;
   readonly atomic: AtomicKind;
   /** Latency instead of bandwidth. */
   readonly lat: boolean;
   readonly connection: ConnectionType;
-  /** Message sizes in bytes, one measurement each. */
+  /** Message sizes in bytes, one measurement each; UD also {@link PATH_MTU}. */
   readonly sizes: readonly number[];
   /** Messages per QP; null: for `duration`, or a number that suits the size. */
   readonly iters: number | null;
@@ -84,8 +88,8 @@ function sizesOf(op: Operation, lat: boolean, connection: ConnectionType, choice
     return [8];
   }
   if (all && size !== undefined) throw usageError('--size and --all exclude each other');
-  if (all) return ALL_SIZES.filter((s) => connection !== 'ud' || s <= (choices.mtu ?? 4096));
-  return [size ?? (lat ? 2 : connection === 'ud' ? (choices.mtu ?? 4096) : 65536)];
+  if (all) return ALL_SIZES.filter((s) => connection !== 'ud' || s <= (choices.mtu ?? MAX_MTU));
+  return [size ?? (lat ? 2 : connection === 'ud' ? PATH_MTU : 65536)];
 }
 
 /** @throws {CliError} when the parameters do not go together. The server checks what it was sent, too. */
@@ -171,7 +175,7 @@ export function checkShape(value: unknown): PerfParams {
     Array.isArray(p.sizes) &&
     p.sizes.length >= 1 &&
     p.sizes.length <= 64 &&
-    p.sizes.every((size) => integer(size, 1, MAX_SIZE)) &&
+    p.sizes.every((size) => integer(size, p.connection === 'ud' ? PATH_MTU : 1, MAX_SIZE)) &&
     integer(p.qps, 1, MAX_QPS) &&
     integer(p.txDepth, 1, MAX_CQE) &&
     integer(p.rxDepth, 1, MAX_CQE) &&
@@ -182,3 +186,7 @@ export function checkShape(value: unknown): PerfParams {
   checkParams(p);
   return p;
 }
+
+/** Bytes of the longest message there may be. */
+export const longest = ({ connection, sizes }: PerfParams): number =>
+  Math.max(...sizes, connection === 'ud' ? MAX_MTU : 0);

@@ -1,13 +1,13 @@
 // The server: does what the client asks for.
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Device, openDevice } from '../../api/index.ts';
-import { isLinux } from '../../os/ffi.ts';
 import { openForClient } from '../addresses.ts';
-import { CliError, codeOf, messageOf } from '../errors.ts';
+import { CliError, messageOf } from '../errors.ts';
+import { listenTcp } from '../tcp.ts';
 import { VERSION } from '../version.ts';
 import { Arrivals, untilQuiet } from './arrivals.ts';
 import { Channel, type Message } from './channel.ts';
-import type { DeviceOptions } from './options.ts';
+import { type DeviceOptions, receivesInEventLoop } from './options.ts';
 import { checkShape, describeParam, isReliable, type PerfParams } from './params.ts';
 import {
   type Hello,
@@ -48,8 +48,7 @@ export async function runPerfServer(options: PerfServerOptions): Promise<void> {
   const own = ip === undefined ? null : await openDevice({ address: ip, link, faults, capture });
   const server = createServer();
   try {
-    await listen(server, options.port);
-    options.onListening?.((server.address() as { port: number }).port);
+    options.onListening?.(await listenTcp(server, options.port));
     for (;;) {
       const socket = await nextClient(server, options.signal);
       if (socket === null) return;
@@ -63,19 +62,6 @@ export async function runPerfServer(options: PerfServerOptions): Promise<void> {
     server.close();
     await own?.close();
   }
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(
-        codeOf(error) === 'EADDRINUSE'
-          ? new CliError(`TCP port ${port} is in use, perhaps by another server of this kind: choose one with --port`)
-          : new CliError(`cannot listen on TCP port ${port}: ${error.message}`),
-      );
-    });
-    server.listen(port, resolve);
-  });
 }
 
 function nextClient(server: Server, signal: AbortSignal | undefined): Promise<Socket | null> {
@@ -164,15 +150,16 @@ async function session(
     const { gid, mtu } = peer.lanes[0].endpoint;
     const local = { gid: device.gids[0].gid, mtu: device.mtu, qpns: station.lanes.map((l) => l.qp.qpn) };
     options.onClient?.(params, local, { gid, mtu, qpns: peer.lanes.map((l) => l.endpoint.qpn) });
-    const eager = (options.link ?? (isLinux() ? 'udp' : 'dgram')) === 'dgram';
-    const side: SideOptions = { channel, station, eager };
+    const side: SideOptions = { channel, station, eager: receivesInEventLoop(options.link) };
     for (;;) {
       const message: Message = await channel.next();
       switch (message.type) {
         case 'verify':
+          checkRange(station, message as Verify);
           channel.send(await verifyAsServer(station, message as Verify));
           break;
         case 'start':
+          checkRange(station, message as Start);
           channel.send(await measure(side, message as Start));
           break;
         case 'row':
@@ -186,6 +173,12 @@ async function session(
     }
   } finally {
     station.close();
+  }
+}
+
+function checkRange({ lanes, maxSize }: Station, { size, lane = 0 }: { size: number; lane?: number }): void {
+  if (!(Number.isInteger(size) && size >= 1 && size <= maxSize && lanes[lane] !== undefined)) {
+    throw new CliError('the client asks for a size or a QP that it did not announce');
   }
 }
 

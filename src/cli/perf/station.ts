@@ -12,7 +12,8 @@ import type {
   SendRequest,
   SendWr,
 } from '../../api/index.ts';
-import { headroom, type PerfParams } from './params.ts';
+import { CliError } from '../errors.ts';
+import { headroom, longest, type PerfParams } from './params.ts';
 
 /** What the other end must know of this one. */
 export interface StationInfo {
@@ -63,6 +64,7 @@ export class Station {
   readonly cq: CompletionQueue;
   readonly mr: MemoryRegion;
   readonly lanes: Lane[] = [];
+  readonly maxSize: number;
   readonly pd: ProtectionDomain;
   private readonly qkey = randomInt(1, 0x7fffffff);
 
@@ -71,7 +73,8 @@ export class Station {
     this.params = params;
     const { qps, txDepth, rxDepth } = params;
     const grh = headroom(params);
-    const stride = Math.ceil((Math.max(...params.sizes) + grh) / ALIGN) * ALIGN;
+    this.maxSize = longest(params);
+    const stride = Math.ceil((this.maxSize + grh) / ALIGN) * ALIGN;
     this.pd = device.allocPd();
     this.cq = device.createCq({ cqe: (txDepth + rxDepth) * qps });
     this.mr = this.pd.regMr(Buffer.alloc(2 * stride * qps), {
@@ -100,6 +103,7 @@ export class Station {
   /** Connects each queue pair with the peer's and posts receive requests, if the operation takes any. */
   connect(peer: StationInfo): void {
     const { connection, mtu, op, rxDepth } = this.params;
+    if (peer.lanes.length !== this.lanes.length) throw new CliError('the other side has another number of QPs');
     for (const lane of this.lanes) {
       const { endpoint, target } = peer.lanes[lane.index];
       lane.remote = target;

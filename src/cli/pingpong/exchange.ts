@@ -1,9 +1,10 @@
 // How the ibv_*_pingpong programs of rdma-core tell each other their queue pairs: over TCP, client first, one text per queue
 // pair, then "done" from the client. Texts end with NUL.
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { QpEndpoint } from '../../api/index.ts';
 import { addressBytes, addressText } from '../../os/addresses.ts';
-import { CliError, codeOf } from '../errors.ts';
+import { CliError } from '../errors.ts';
+import { connectTcp, listenTcp } from '../tcp.ts';
 
 /** What is exchanged of a queue pair. LIDs mean nothing on RoCE. */
 export interface Destination {
@@ -97,43 +98,19 @@ export class Exchange {
   }
 }
 
-export function connectExchange(host: string, port: number): Promise<Exchange> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port });
-    socket.once('error', (error) => {
-      const refused = codeOf(error) === 'ECONNREFUSED';
-      reject(
-        new CliError(
-          refused
-            ? `nobody listens at ${host}, TCP port ${port}: start the server there first`
-            : `cannot connect to ${host}, TCP port ${port}: ${error.message || codeOf(error)}`,
-        ),
-      );
-    });
-    socket.once('connect', () => {
-      socket.removeAllListeners('error');
-      resolve(new Exchange(socket));
-    });
-  });
+export async function connectExchange(host: string, port: number): Promise<Exchange> {
+  return new Exchange(await connectTcp(host, port, 'infinitive pingpong'));
 }
 
 /** Waits for one client. */
-export function acceptExchange(port: number, onListening: (port: number) => void): Promise<Exchange> {
-  return new Promise((resolve, reject) => {
-    const server: Server = createServer({ noDelay: true });
-    server.once('error', (error) => {
-      reject(
-        new CliError(
-          codeOf(error) === 'EADDRINUSE'
-            ? `TCP port ${port} is in use: choose one with --port`
-            : `cannot listen on TCP port ${port}: ${error.message}`,
-        ),
-      );
-    });
+export async function acceptExchange(port: number, onListening: (port: number) => void): Promise<Exchange> {
+  const server = createServer({ noDelay: true });
+  const connected = new Promise<Exchange>((resolve) => {
     server.once('connection', (socket) => {
       server.close();
       resolve(new Exchange(socket));
     });
-    server.listen(port, () => onListening((server.address() as { port: number }).port));
   });
+  onListening(await listenTcp(server, port));
+  return connected;
 }

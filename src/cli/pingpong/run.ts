@@ -1,11 +1,10 @@
 // Sets up what a ping-pong needs, runs it, and tells how it went.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Device, openDevice, type QpEndpoint, type QueuePair, type SharedReceiveQueue } from '../../api/index.ts';
-import { isLinux } from '../../os/ffi.ts';
 import { openForClient, openForServer } from '../addresses.ts';
 import { CliError } from '../errors.ts';
 import { drive } from '../perf/drive.ts';
-import type { DeviceOptions } from '../perf/options.ts';
+import { type DeviceOptions, receivesInEventLoop } from '../perf/options.ts';
 import { acceptExchange, connectExchange, type Destination, destinationOf, type Exchange } from './exchange.ts';
 import { PingpongRole, RECV_WRID } from './role.ts';
 
@@ -177,7 +176,7 @@ class PingpongContext {
       cq: this.cq,
       fault: () => null,
       events,
-      eager: (link ?? (isLinux() ? 'udp' : 'dgram')) === 'dgram',
+      eager: receivesInEventLoop(link),
       patient: false,
     };
     const startedAt = performance.now();

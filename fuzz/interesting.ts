@@ -78,8 +78,9 @@ export function target(dice: Dice, world: World, slot: Slot, length: number): Ta
   let key = mw === null ? mr.rkey : mw.rkey;
   if (dice.chance(0.02)) key = (key ^ (1 << dice.below(32))) >>> 0;
   const room = Math.max(0, size - length);
-  let va = start + (dice.chance(0.93) ? dice.below(room + 1) : dice.pick([0, room, room + 1, -1, size, size - 1]));
-  if (dice.chance(0.6)) va -= va % 8;
+  const edge = dice.chance(0.1);
+  let va = start + (edge ? dice.pick([0, room, room, room + 1, room + 1, -1, size, size - 1]) : dice.below(room + 1));
+  if (!edge && dice.chance(0.6)) va -= va % 8;
   if (dice.chance(0.02)) va = dice.pick([0, 2 ** 32, 2 ** 48, 2 ** 53, 2 ** 63, 2 ** 64 - 2048]) + dice.pick([0, va]);
   return { va: Math.max(0, va), key, length };
 }

@@ -65,7 +65,7 @@ export function tableOf(report: Report): string {
   const notes: string[] = [];
   const note = (name: string, figure: Summary | null, failures: readonly string[]): string => {
     if (failures.length === 0) return '';
-    const mark = '*'.repeat(notes.length + 1);
+    const mark = `[${notes.length + 1}]`;
     notes.push(`${mark} ${name}: ${figure?.count ?? 0} of ${report.rounds} rounds. ${failures.join('; ')}`);
     return ` ${mark}`;
   };
@@ -84,7 +84,17 @@ export function tableOf(report: Report): string {
     });
     if (peers.length === 0) table.push([title, own, '', '', '', '', '']);
   }
+  if (isDisturbed(report)) notes.push('Rounds differ much: something else was running, and this run is worth little.');
   return [table.toString(), ...notes].join('\n');
+}
+
+/** Rounds of a quiet machine differ by a tenth. */
+const MUCH = 2;
+
+/** Whether the rounds of any contender differ so much that the medians may be off, too. */
+export function isDisturbed({ measures }: Report): boolean {
+  const all = measures.flatMap(({ ours, peers }) => [ours.figure, ...peers.map(({ figure }) => figure)]);
+  return all.some((figure) => figure !== null && figure.max > MUCH * figure.min);
 }
 
 /** `3.87 µs (3.80–4.10)`: the median, the smallest and the largest. */

@@ -45,7 +45,7 @@ export async function runRounds(measures: readonly Measure[], schedule: Schedule
 
 async function runOne({ contender, series, failures }: Track, schedule: Schedule, end: number): Promise<void> {
   const { needs } = contender;
-  const ms = Math.min(schedule.limit, end - performance.now());
+  const ms = Math.floor(Math.min(schedule.limit, end - performance.now()));
   try {
     if (needs !== undefined && !isInstalled(needs.command)) {
       throw new Error(`${needs.command} is not installed (Debian package ${needs.pkg})`);

@@ -101,7 +101,9 @@ export class Running implements AsyncDisposable {
   }
 
   private failure(): Error {
-    if (this.signal.aborted) return new Error('took too long');
+    if (this.signal.aborted) {
+      return new Error((this.signal.reason as Error)?.name === 'TimeoutError' ? 'took too long' : 'interrupted');
+    }
     const { exitCode, signalCode } = this.child;
     const said = (this.err.trim() || this.out.trim()).split('\n').at(-1);
     return new Error(`${this.command}: ${said || `ended with ${exitCode ?? signalCode}`}`);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Measure } from '../../bench/measure.ts';
 import { MEASURES } from '../../bench/measures.ts';
-import { reportOf, shown, tableOf } from '../../bench/report.ts';
+import { isDisturbed, reportOf, shown, tableOf } from '../../bench/report.ts';
 import { runRounds } from '../../bench/rounds.ts';
 
 const machine = { cpu: 'a CPU', cores: 2, kernel: '6.1', node: 'v26', crc: 'zlib', load: 0 } as const;
@@ -32,6 +32,8 @@ function measureOf(own: () => Promise<number>, order: string[]): Measure {
   };
 }
 
+const spread = (min: number, max: number) => ({ figure: { median: min, min, max, count: 2 }, failures: [] });
+
 const schedule = { rounds: 3, quick: true, limit: 1000, total: 10_000, signal: new AbortController().signal };
 
 test('all take turns; a program that is missing is named with its package, and the rest runs', async () => {
@@ -44,6 +46,8 @@ test('all take turns; a program that is missing is named with its package, and t
   assert.equal(report.peers[0].ratio, 1.1);
   assert.equal(report.peers[0].verdict, 'met');
   assert.equal(report.peers[1].ratio, null);
+  assert.ok(isDisturbed({ machine, quick: true, rounds: 3, measures: [{ ...report, ours: spread(1, 2.1) }] }));
+  assert.ok(!isDisturbed({ machine, quick: true, rounds: 3, measures: [{ ...report, ours: spread(1, 1.9) }] }));
   const text = tableOf({ machine, quick: true, rounds: 3, measures: [report] });
   assert.match(text, /2\.20 GB\/s \(2\.00–4\.00\)/);
   assert.match(text, /absent: 0 of 3 rounds\. no-such-program is not installed \(Debian package no-such-package\)/);
@@ -58,6 +62,17 @@ test('a round that fails counts for nobody', async () => {
   assert.equal(report.peers[0].figure?.count, 3);
   assert.equal(report.peers[0].ratio, 1.5);
   assert.deepEqual(report.ours.failures, ['broke']);
+});
+
+test('the time that is left limits what is begun', async () => {
+  const never: Measure['ours']['run'] = ({ signal }) =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('took too long'))));
+  const measure = { ...measureOf(() => Promise.resolve(1), []), peers: [] };
+  const slow = { ...measure, ours: { ...measure.ours, run: never } };
+  const [run] = await runRounds([measure, slow], { ...schedule, rounds: 1, total: 200 });
+  assert.deepEqual(run.ours.series, [1]);
+  const [, second] = await runRounds([measure, slow], { ...schedule, rounds: 1, total: 200 });
+  assert.deepEqual(second.ours.failures, ['took too long']);
 });
 
 test('without time left nothing is started', async () => {

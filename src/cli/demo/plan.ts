@@ -18,6 +18,8 @@ export interface DemoRow {
 
 export const LATENCY_SIZE = 64;
 const BANDWIDTH_SIZE = 1 << 20;
+/** Enough in flight for the full bandwidth, and soon over when the time is. */
+const LARGE_DEPTH = 16;
 /** Of each measurement. */
 export const SECONDS = 0.5;
 
@@ -33,7 +35,7 @@ function step(choices: PerfChoices, size: number | undefined): Step {
   return {
     operation: operationName(perfParams(choices)),
     latency: { ...common, lat: true, size: small },
-    bandwidth: { ...common, size },
+    bandwidth: { ...common, size, txDepth: size === undefined ? undefined : LARGE_DEPTH },
   };
 }
 

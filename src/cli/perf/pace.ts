@@ -30,9 +30,9 @@ export class Pace {
 
   /** Called after each round with the completions found and the role's count: is it the event loop's turn? */
   due(found: number, count: number): boolean {
-    if (this.eager && found === 0) return true;
+    const hopeless = this.eager && found === 0;
     this.found += found;
-    if (++this.rounds < ROUNDS) return false;
+    if (++this.rounds < ROUNDS && !hopeless) return false;
     this.rounds = 0;
     const now = performance.now();
     if (this.found > 0 || count !== this.count) {
@@ -42,7 +42,7 @@ export class Pace {
     } else if (now - this.activeAt > IDLE_MS) {
       Atomics.wait(this.cell, 0, 0, NAP_MS);
     }
-    return now >= this.sliceEnd;
+    return hopeless || now >= this.sliceEnd;
   }
 
   async turn(): Promise<void> {

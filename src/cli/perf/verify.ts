@@ -10,7 +10,7 @@ import { type Lane, mtuOf, RECV, type Station } from './station.ts';
 /** Messages on each lane. */
 const MESSAGES = 3;
 /** Attempts for a message that unreliable transports may lose. */
-const ATTEMPTS = 20;
+const ATTEMPTS = 5;
 const ARRIVAL_MS = 100;
 const RELIABLE_MS = 10_000;
 

@@ -53,6 +53,7 @@ describe('command lines that are not understood: one line, exit code 2', () => {
     ['perf h -o atomic -s 16', /atomic operations are on 8 bytes/],
     ['perf h -o read -I 10', /--inline is not for --op read/],
     ['perf h -q 4096', /need more than the 32767 entries of a CQ/],
+    ['perf --persist --capture f.pcapng', /--capture with --persist needs --ip/],
     ['pingpong -t xrc', /Allowed choices are rc, uc, ud, srq/],
     ['demo --ip 127.0.0.1', /--ip needs two addresses/],
   ];

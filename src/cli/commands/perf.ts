@@ -1,7 +1,7 @@
 // infinitive perf: measures bandwidth and latency between two processes, as perftest does.
 import { Command, Option } from 'commander';
 import { addDeviceOptions, type DeviceFlags, deviceOptions } from '../device-options.ts';
-import { messageOf } from '../errors.ts';
+import { messageOf, usageError } from '../errors.ts';
 import { parseInteger, parseNumber, parsePort, parseSize } from '../parse.ts';
 import { runPerfClient } from '../perf/client.ts';
 import { DEFAULT_PORT } from '../perf/options.ts';
@@ -57,7 +57,11 @@ export function perfCommand(): Command {
     .addOption(new Option('--atomic <kind>', 'with --op atomic (default: fetch_and_add)').choices(ATOMICS))
     .option('--lat', 'latency instead of bandwidth')
     .addOption(new Option('-c, --connection <type>', 'transport (default: rc)').choices(CONNECTIONS))
-    .option('-s, --size <bytes>', 'message size, as 64, 4k or 1m (default: 65536, UD 4096, latency 2)', parseSize)
+    .option(
+      '-s, --size <bytes>',
+      'message size, as 64, 4k or 1m (default: 65536, UD the path MTU, latency 2)',
+      parseSize,
+    )
     .option('-a, --all', 'all sizes from 2 bytes to 8 MiB')
     .option('-n, --iters <n>', 'messages per QP (default: 5000, latency 1000)', parseInteger(1, 1e9))
     .option('-D, --duration <seconds>', 'measure for so long instead', parseNumber(0.01, 86400))
@@ -126,6 +130,9 @@ async function serve(command: Command, flags: PerfFlags): Promise<void> {
   const say = (text: string): void => {
     if (!flags.json) console.log(text);
   };
+  if (flags.persist && flags.capture !== undefined && flags.ip === undefined) {
+    throw usageError('--capture with --persist needs --ip, so that one device, and one file, serves all clients');
+  }
   let served: PerfParams | null = null;
   await runPerfServer({
     ...deviceOptions(flags),

@@ -47,12 +47,10 @@ export class EngineLoop {
     this.sleep();
   }
 
-  /** One step, from a program that polls; how many packets came in. */
-  progress(): number {
-    const received = this.engine.progress();
-    if (received > 0) this.lastActivity = this.engine.now;
+  /** One step, from a program that polls. */
+  progress(): void {
+    if (this.engine.progress() > 0) this.lastActivity = this.engine.now;
     if (!this.scheduled) this.schedule();
-    return received;
   }
 
   /** Something was posted inline: timers may have changed, packets may wait to be sent. */

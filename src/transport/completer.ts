@@ -152,7 +152,9 @@ export class Completer {
   private nak(qp: SoftQp, syndrome: number, psn: number): void {
     const engine = this.engine;
     // A NAK acknowledges what comes before its PSN (IBTA 9.7.5.1.2; Linux rxe check_ack).
-    if (!this.acknowledge(qp, psn)) return;
+    if (!this.acknowledge(qp, psn) || qp.attr.state === QpState.ERR) return;
+    // It has gone back already and sent nothing since: another copy of the NAK that made it.
+    if (qp.goneBack && qp.nextPsn === qp.una) return;
     if ((syndrome & AETH_TYPE_MASK) === AETH_RNR_NAK) {
       engine.counters.rcvd_rnr_err++;
       if (qp.rnrLeft === 0) {
@@ -222,7 +224,7 @@ export class Completer {
 
   /** The element whose next response is `psn`; -1 when the response came out of its turn. */
   private expect(qp: SoftQp, psn: number): number {
-    if (!this.acknowledge(qp, this.firstOf(qp, psn))) return -1;
+    if (!this.acknowledge(qp, this.firstOf(qp, psn)) || qp.attr.state === QpState.ERR) return -1;
     if (psn !== qp.una) {
       this.lost(qp);
       return -1;
@@ -271,6 +273,7 @@ export class Completer {
         this.failOldest(qp, slotStatus(qp, index));
         return;
       }
+      if (state === SlotState.OPEN) break;
       if (state === SlotState.STARTED && psnDiff(qp.una, qp.slots[slotBase(index) + Slot.LAST]) <= 0) break;
       this.complete(qp, index, WcStatus.SUCCESS);
       qp.slots[slotBase(index)] = SlotState.FRESH;

@@ -17,6 +17,8 @@ export const SlotState = {
   DONE: 2,
   /** It failed here, before or while it was sent; the status is beside it. */
   FAILED: 3,
+  /** A local operation whose turn has not come: a fence is before it. */
+  OPEN: 4,
 } as const;
 
 /** Which kind of message the responder is in the middle of. */
@@ -130,5 +132,20 @@ export class SoftQp extends QueuePair {
     this.rcq = init.recvCq as SoftCq;
     this.slots = new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
     this.recv = new CurrentRecv(Math.max(1, init.srq === null ? cap.maxRecvSge : init.srq.attr.maxSge));
+  }
+
+  /** Makes room for `max` outstanding READs and atomics, and for those there are. */
+  resizeReads(max: number): void {
+    const size = Math.max(max, this.readsOut);
+    const end = new Uint32Array(size);
+    const cost = new Uint32Array(size);
+    for (let i = 0; i < this.readsOut; i++) {
+      const from = (this.readsHead + i) % this.readsEnd.length;
+      end[i] = this.readsEnd[from];
+      cost[i] = this.readsCost[from];
+    }
+    this.readsEnd = end;
+    this.readsCost = cost;
+    this.readsHead = 0;
   }
 }

@@ -1,5 +1,5 @@
 // What the responder sends: acknowledgements and NAKs, READ responses, ATOMIC acknowledgements, in the order of the requests.
-import { Access } from '../core/constants.ts';
+import { Access, EventType } from '../core/constants.ts';
 import {
   AETH_ACK,
   AETH_ACK_UNLIMITED,
@@ -109,6 +109,7 @@ export class Replier {
     qp.ackSyndrome = syndrome;
     qp.ackPsn = psn;
     this.engine.queueAck(qp);
+    qp.context.device.raise(syndrome === NAK_REM_ACC ? EventType.QP_ACCESS_ERR : EventType.QP_REQ_ERR, qp);
   }
 
   /** Sends the acknowledgement or NAK that waits, unless answers to earlier requests must go first. */

@@ -1,7 +1,7 @@
 // The requester: makes packets of send work requests (IBTA 9.7.3, 9.8, 9.9). It stops at the peer's window, at a fence, at
 // the limit of outstanding READs and ATOMICs, and while the peer's receiver is not ready; what wakes it calls run() again.
 import { QpState, QpType, SendFlags, WcStatus, WrOpcode } from '../core/constants.ts';
-import { writeAtomicEth } from '../wire/atomiceth.ts';
+import { writeAtomicEthHiLo } from '../wire/atomiceth.ts';
 import { BTH_LEN, BTH_MIG, BTH_PAD_SHIFT, BTH_SE, writeBth } from '../wire/bth.ts';
 import { writeDeth } from '../wire/deth.ts';
 import { FETH_LEN, writeFeth } from '../wire/feth.ts';
@@ -29,7 +29,7 @@ import {
   OP_WRITE_ONLY_WITH_IMM,
   opcodeHeaderLen,
 } from '../wire/opcodes.ts';
-import { writeReth } from '../wire/reth.ts';
+import { writeRethHiLo } from '../wire/reth.ts';
 import { gather } from './data.ts';
 import type { Engine } from './engine.ts';
 import { runLocal } from './local-ops.ts';
@@ -48,7 +48,7 @@ import {
   slotState,
 } from './send-slot.ts';
 import { PACKET_OVERHEAD } from './window.ts';
-import { SQ, swap32, u64 } from './wqe.ts';
+import { SQ, swap32 } from './wqe.ts';
 
 const UC = 0x20;
 const UD = 0x60;
@@ -177,7 +177,7 @@ export class Requester {
     const w = qp.sq.word(index);
     let h = at + BTH_LEN;
     if (first && (op === WrOpcode.RDMA_WRITE || op === WrOpcode.RDMA_WRITE_WITH_IMM)) {
-      writeReth(buf, h, u64(u32, w + SQ.REMOTE_ADDR), u32[w + SQ.RDMA_RKEY], length);
+      writeRethHiLo(buf, h, u32[w + SQ.REMOTE_ADDR + 1], u32[w + SQ.REMOTE_ADDR], u32[w + SQ.RDMA_RKEY], length);
       h += 16;
     }
     if (last) {
@@ -246,7 +246,10 @@ export class Requester {
     const u32 = qp.sq.u32;
     const psn = psnAdd(slots[s + Slot.FIRST], qp.cursor / qp.mtu);
     writeBth(port.buf, at, OP_READ_REQUEST, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, true, psn);
-    writeReth(port.buf, at + BTH_LEN, u64(u32, w + SQ.REMOTE_ADDR) + qp.cursor, u32[w + SQ.RDMA_RKEY], size);
+    // In two halves: a peer's address may be one of its kernel's, above 2^53.
+    const low = u32[w + SQ.REMOTE_ADDR] + qp.cursor;
+    const high = u32[w + SQ.REMOTE_ADDR + 1] + (low > 0xffffffff ? 1 : 0);
+    writeRethHiLo(port.buf, at + BTH_LEN, high, low, u32[w + SQ.RDMA_RKEY], size);
     port.end();
     this.sent(qp, psn, packets);
     window.used += cost;
@@ -272,10 +275,11 @@ export class Requester {
     const compareLo = swap ? u32[w + SQ.COMPARE_ADD] : 0;
     const compareHi = swap ? u32[w + SQ.COMPARE_ADD + 1] : 0;
     const h = at + BTH_LEN;
-    writeAtomicEth(
+    writeAtomicEthHiLo(
       port.buf,
       h,
-      u64(u32, w + SQ.REMOTE_ADDR),
+      u32[w + SQ.REMOTE_ADDR + 1],
+      u32[w + SQ.REMOTE_ADDR],
       u32[w + SQ.ATOMIC_RKEY],
       u32[w + lo + 1],
       u32[w + lo],
@@ -303,14 +307,15 @@ export class Requester {
     const u32 = qp.sq.u32;
     const s = slotBase(index);
     const psn = qp.slots[s + Slot.FIRST];
-    const va = u64(u32, w + SQ.REMOTE_ADDR);
+    const vaLo = u32[w + SQ.REMOTE_ADDR];
+    const vaHi = u32[w + SQ.REMOTE_ADDR + 1];
     writeBth(buf, at, opcode, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, true, psn);
     if (op === WrOpcode.FLUSH) {
       const typeLevel = u32[w + SQ.FLUSH_TYPE_LEVEL];
       writeFeth(buf, at + BTH_LEN, typeLevel & 0xff, (typeLevel >>> 8) & 0xff);
-      writeReth(buf, at + BTH_LEN + FETH_LEN, va, u32[w + SQ.FLUSH_RKEY], qp.slots[s + Slot.LENGTH]);
+      writeRethHiLo(buf, at + BTH_LEN + FETH_LEN, vaHi, vaLo, u32[w + SQ.FLUSH_RKEY], qp.slots[s + Slot.LENGTH]);
     } else {
-      writeReth(buf, at + BTH_LEN, va, u32[w + SQ.RDMA_RKEY], size);
+      writeRethHiLo(buf, at + BTH_LEN, vaHi, vaLo, u32[w + SQ.RDMA_RKEY], size);
       gather(engine.keys, qp, index, true, 0, size, buf, at + header);
     }
     port.end();
@@ -387,8 +392,8 @@ export class Requester {
     const ring = qp.sq;
     for (let index = ring.consumer; index !== qp.sqFresh; index = ring.next(index)) {
       const state = slotState(qp, index);
-      if (state === SlotState.FAILED) {
-        // Nothing after it will ever be sent.
+      if (state === SlotState.FAILED || state === SlotState.OPEN) {
+        // Nothing after it is sent, ever or until its turn has come.
         qp.sqNext = index;
         qp.cursor = 0;
         qp.nextPsn = psn;
@@ -407,11 +412,16 @@ export class Requester {
     qp.nextPsn = psn;
   }
 
+  /** Gives the peer's window back. */
+  releaseWindow(qp: SoftQp): void {
+    if (qp.path !== null && qp.inflight > 0) this.engine.wake(qp.path.window.release(qp.inflight));
+    qp.inflight = 0;
+  }
+
   /** Nothing of this QP is in flight any more. */
   releaseAll(qp: SoftQp): void {
-    if (qp.path !== null && qp.inflight > 0) this.engine.wake(qp.path.window.release(qp.inflight));
+    this.releaseWindow(qp);
     if (qp.readInflight > 0) this.engine.wake(this.engine.port.receiveWindow.release(qp.readInflight));
-    qp.inflight = 0;
     qp.readInflight = 0;
     qp.readsHead = 0;
     qp.readsOut = 0;

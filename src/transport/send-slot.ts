@@ -110,7 +110,8 @@ export function openSlot(qp: SoftQp, index: number): number {
   const packets = whole ? single : Math.max(single, Math.ceil(length / qp.mtu));
   // What is before and what is after a PSN must stay clear while the message is outstanding (IBTA 9.7.2).
   if (packets >= MAX_PACKETS) status = WcStatus.LOC_LEN_ERR;
-  setSlot(qp, index, status === WcStatus.SUCCESS ? SlotState.STARTED : SlotState.FAILED, op, flags, status);
+  const good = isLocal(op) ? SlotState.OPEN : SlotState.STARTED;
+  setSlot(qp, index, status === WcStatus.SUCCESS ? good : SlotState.FAILED, op, flags, status);
   slots[s + Slot.LENGTH] = length;
   slots[s + Slot.FIRST] = qp.sqPsn;
   slots[s + Slot.LAST] = psnAdd(qp.sqPsn, packets - 1);

@@ -176,6 +176,8 @@ function modify(engine: Engine, qp: SoftQp, attr: Partial<QpAttr>, mask: number)
   if (mask & M.QKEY) a.qkey = attr.qkey!;
   if (mask & M.AV) {
     a.av = attr.av!;
+    // What is in flight leaves the old way's window, which others share.
+    engine.requester.releaseWindow(qp);
     qp.path = engine.port.pathTo(attr.av!);
   }
   if (mask & M.PATH_MTU) {
@@ -211,8 +213,7 @@ function modify(engine: Engine, qp: SoftQp, attr: Partial<QpAttr>, mask: number)
   }
   if (mask & M.MAX_QP_RD_ATOMIC) {
     a.maxRdAtomic = attr.maxRdAtomic!;
-    qp.readsEnd = new Uint32Array(a.maxRdAtomic);
-    qp.readsCost = new Uint32Array(a.maxRdAtomic);
+    qp.resizeReads(a.maxRdAtomic);
   }
   if (mask & M.EN_SQD_ASYNC_NOTIFY) a.enSqdAsyncNotify = attr.enSqdAsyncNotify!;
   if (mask & M.STATE) enter(engine, qp, attr.state!);

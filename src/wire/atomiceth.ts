@@ -42,6 +42,23 @@ export function atomicEthCompareLo(buf: Uint8Array, off: number): number {
   return getU32(buf, off + COMPARE + 4);
 }
 
+/** As {@link writeAtomicEth}, for an address that may be above 2^53. */
+export function writeAtomicEthHiLo(
+  buf: Uint8Array,
+  off: number,
+  vaHi: number,
+  vaLo: number,
+  rkey: number,
+  swapHi: number,
+  swapLo: number,
+  compareHi: number,
+  compareLo: number,
+): void {
+  writeAtomicEth(buf, off, 0, rkey, swapHi, swapLo, compareHi, compareLo);
+  putU32(buf, off + VA, vaHi);
+  putU32(buf, off + VA + 4, vaLo);
+}
+
 /** The operands are 64-bit values, handed over in halves: a double does not hold them. */
 export function writeAtomicEth(
   buf: Uint8Array,

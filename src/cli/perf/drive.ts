@@ -1,5 +1,5 @@
 // Runs a role until it has finished: by polling, or by waiting for completions.
-import type { Completion, CompletionQueue } from '../../api/index.ts';
+import type { Completion, CompletionQueue, Device } from '../../api/index.ts';
 import { CliError } from '../errors.ts';
 import { Pace } from './pace.ts';
 import type { Role } from './role.ts';
@@ -12,6 +12,7 @@ const STALL_MS = 100;
 const HANG_MS = 20_000;
 
 export interface Driving {
+  readonly device: Device;
   readonly cq: CompletionQueue;
   /** Why it makes no sense to go on, or null. */
   fault(): Error | null;
@@ -28,7 +29,7 @@ export async function drive(role: Role, driving: Driving): Promise<void> {
     await waitAndRun(role, driving, watch);
     return;
   }
-  const pace = new Pace(eager);
+  const pace = new Pace(driving.device, eager);
   const into: Completion[] = [];
   while (!spin(role, cq, pace, into)) {
     await pace.turn();
@@ -45,7 +46,7 @@ function spin(role: Role, cq: CompletionQueue, pace: Pace, into: Completion[]): 
     if (role.finished) return true;
     const n = cq.pollInto(into, BATCH);
     for (let i = 0; i < n; i++) role.completed(into[i]);
-    if (pace.due(n, role.count)) return false;
+    if (pace.due(n)) return false;
   }
 }
 

@@ -1,6 +1,7 @@
 // A loop that polls owes something to others: the event loop its turn (for the TCP connection, signals, and links that live in
 // it), and other processes the CPU when there is nothing to do. Two processes that spin on one CPU, each waiting for the other,
 // would otherwise need a whole time slice of the scheduler, milliseconds, for each message.
+import type { Device } from '../../api/index.ts';
 
 /** Milliseconds a loop polls on before the event loop has its turn (which takes some µs). */
 const SLICE_MS = 3;
@@ -18,26 +19,29 @@ export class Pace {
   private rounds = 0;
   private sliceEnd = performance.now() + SLICE_MS;
   private activeAt = performance.now();
-  private count = -1;
+  private packets = 0;
   private found = 0;
+  private readonly device: Device;
   private readonly cell = new Int32Array(new SharedArrayBuffer(4));
   /** True for links that receive in the event loop: polling on without a turn would find nothing. */
   private readonly eager: boolean;
 
-  constructor(eager: boolean) {
+  constructor(device: Device, eager: boolean) {
+    this.device = device;
     this.eager = eager;
   }
 
-  /** Called after each round with the completions found and the role's count: is it the event loop's turn? */
-  due(found: number, count: number): boolean {
+  /** Called after each round with the completions found: is it the event loop's turn? */
+  due(found: number): boolean {
     const hopeless = this.eager && found === 0;
     this.found += found;
     if (++this.rounds < ROUNDS && !hopeless) return false;
     this.rounds = 0;
     const now = performance.now();
-    if (this.found > 0 || count !== this.count) {
+    const packets = this.device.packetsReceived;
+    if (this.found > 0 || packets !== this.packets) {
       this.found = 0;
-      this.count = count;
+      this.packets = packets;
       this.activeAt = now;
     } else if (now - this.activeAt > IDLE_MS) {
       Atomics.wait(this.cell, 0, 0, NAP_MS);

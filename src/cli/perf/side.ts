@@ -55,6 +55,13 @@ export interface SideOptions {
 /** Plays `role` until `done`. With `patient` nothing needs to happen meanwhile. */
 export function play(role: Role, side: SideOptions, done: () => boolean, patient = false): Promise<void> {
   const { channel, station, eager } = side;
-  const { cq, params } = station;
-  return drive(new Until(role, done), { cq, fault: () => channel.failure, events: params.events, eager, patient });
+  const { device, cq, params } = station;
+  return drive(new Until(role, done), {
+    device,
+    cq,
+    fault: () => channel.failure,
+    events: params.events,
+    eager,
+    patient,
+  });
 }

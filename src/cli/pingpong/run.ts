@@ -104,6 +104,7 @@ function requireGid({ gid, qpn }: Destination): void {
 /** Queue pairs and the one buffer that all send from and receive into. */
 class PingpongContext {
   readonly endpoints: readonly QpEndpoint[];
+  private readonly device: Device;
   private readonly options: PingpongOptions;
   private readonly qps: readonly QueuePair[];
   private readonly srq: SharedReceiveQueue | null;
@@ -119,6 +120,7 @@ class PingpongContext {
     if (type === 'ud' && size > device.mtu) {
       throw new CliError(`UD takes messages up to the MTU, ${device.mtu} bytes here: choose a smaller --size`);
     }
+    this.device = device;
     this.options = options;
     this.grh = type === 'ud' ? GRH : 0;
     this.pd = device.allocPd();
@@ -173,6 +175,7 @@ class PingpongContext {
       iters,
     });
     const driving = {
+      device: this.device,
       cq: this.cq,
       fault: () => null,
       events,

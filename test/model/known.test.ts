@@ -18,6 +18,8 @@ const NETWORK: Scenario = {
   srq: [false, false],
   maxRdAtomic: 1,
   rnrRetry: 7,
+  ackTimer: true,
+  signalAll: false,
   careful: false,
   acts: [],
 };

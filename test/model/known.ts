@@ -5,7 +5,18 @@ export interface Avoid {
   readonly fencedLocal: boolean;
   readonly duplicateNaks: boolean;
   readonly duplicateFillsResponder: boolean;
+  readonly windowWithoutAck: boolean;
 }
 
-export const NOTHING: Avoid = { fencedLocal: false, duplicateNaks: false, duplicateFillsResponder: false };
-export const KNOWN: Avoid = { fencedLocal: true, duplicateNaks: true, duplicateFillsResponder: false };
+export const NOTHING: Avoid = {
+  fencedLocal: false,
+  duplicateNaks: false,
+  duplicateFillsResponder: false,
+  windowWithoutAck: false,
+};
+export const KNOWN: Avoid = {
+  fencedLocal: true,
+  duplicateNaks: true,
+  duplicateFillsResponder: false,
+  windowWithoutAck: true,
+};

@@ -20,7 +20,7 @@ export function check(program: Program, seed: number, runs: number, sum: Outcome
     sum.errors += outcome.errors;
     sum.retriesExceeded += outcome.retriesExceeded;
   });
-  const { failed, counterexample, errorInstance } = fc.check(property, { seed, numRuns: runs });
+  const { failed, counterexample, errorInstance } = fc.check(property, { seed, numRuns: runs, unbiased: true });
   return failed && counterexample !== null ? explain(counterexample[0], errorInstance) : null;
 }
 

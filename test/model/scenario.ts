@@ -56,6 +56,9 @@ export interface Scenario {
   readonly srq: readonly [boolean, boolean];
   readonly maxRdAtomic: number;
   readonly rnrRetry: number;
+  /** Without one on a network that loses nothing, nothing may wait for it. */
+  readonly ackTimer: boolean;
+  readonly signalAll: boolean;
   /** Does the program avoid what cannot succeed, as the use of a window that is not bound? */
   readonly careful: boolean;
   readonly acts: readonly Act[];
@@ -134,6 +137,8 @@ export function scenarios(hostile: boolean): fc.Arbitrary<Scenario> {
     srq: fc.tuple(fc.boolean(), fc.boolean()),
     maxRdAtomic: fc.constantFrom(1, 2, 4, 16),
     rnrRetry: never(7, 4, 0, 1, 3),
+    ackTimer: fc.boolean(),
+    signalAll: fc.boolean(),
     careful: fc.constant(!hostile),
     acts: acts(hostile),
   });

@@ -1,5 +1,14 @@
 // Carries a scenario out on the real driver over a simulated network, and has the model judge all that can be seen of it.
-import { Access, MwType, QpAttrMask, QpState, SendFlags, WcStatus, WrOpcode } from '../../src/core/constants.ts';
+import {
+  Access,
+  MwType,
+  QpAttrMask,
+  QpState,
+  QpType,
+  SendFlags,
+  WcStatus,
+  WrOpcode,
+} from '../../src/core/constants.ts';
 import type { CompletionQueue } from '../../src/core/cq.ts';
 import type { MemoryRegion, MemoryWindow } from '../../src/core/mr.ts';
 import type { SharedReceiveQueue } from '../../src/core/srq.ts';
@@ -105,8 +114,9 @@ class World {
 
   private half(node: Node, side: number, cq: CompletionQueue | null): Half {
     const [sendCq, recvCq] = [cq ?? node.createCq(8192), cq ?? node.createCq(8192)];
-    const cap = { maxSendWr: 100, maxRecvWr: 200, maxInlineData: INLINE_ROOM };
-    const qp = node.createQp(undefined, sendCq, cap, this.srqs[side], recvCq);
+    const cap = { maxSendWr: 100, maxRecvWr: 200, maxSendSge: 4, maxRecvSge: 4, maxInlineData: INLINE_ROOM };
+    const queues = { type: QpType.RC, sendCq, recvCq, srq: this.srqs[side], cap, sqSigAll: this.s.signalAll };
+    const qp = verbs.createQp(node.pd, queues) as SoftQp;
     this.cqs[side].add(sendCq).add(recvCq);
     const store = node.regMr(fill(Buffer.alloc(STORE), qp.qpn));
     const mw = verbs.allocMw(node.pd, MwType.TYPE_2);
@@ -122,12 +132,20 @@ class World {
       this.attempts.delete(h.qp.qpn);
     }
     const { maxRdAtomic, rnrRetry, pathMtu } = this.s;
+    const timeout = this.needsTimer() ? 8 : 0;
     for (const h of pair) {
       h.model.peer = h.peer.model;
       const maxDestRdAtomic = this.avoid.duplicateFillsResponder ? 64 : maxRdAtomic;
       const depth = { maxRdAtomic, maxDestRdAtomic, rnrRetry, retryCnt: RETRY_CNT };
-      toRts(h.node, h.qp, h.peer.node, h.peer.qp.qpn, { ...depth, pathMtu, rqPsn: psn, sqPsn: psn, timeout: 8 });
+      toRts(h.node, h.qp, h.peer.node, h.peer.qp.qpn, { ...depth, pathMtu, rqPsn: psn, sqPsn: psn, timeout });
     }
+  }
+
+  /** A timer is for what the network loses, and for a peer that answers no more. */
+  private needsTimer(): boolean {
+    const { ackTimer, careful, loss, corrupt, reorder, rnrRetry, window } = this.s;
+    if (ackTimer || !careful || rnrRetry !== 7 || loss + corrupt + reorder > 0) return true;
+    return this.avoid.windowWithoutAck && window < 1024 * 1024;
   }
 
   run(): Outcome {
@@ -198,7 +216,7 @@ class World {
       id,
       op: opcode,
       length,
-      signaled: (p.flags & SendFlags.SIGNALED) !== 0,
+      signaled: this.s.signalAll || (p.flags & SendFlags.SIGNALED) !== 0,
       fence: (p.flags & SendFlags.FENCE) !== 0,
       data,
       at,

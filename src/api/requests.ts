@@ -25,8 +25,8 @@ export interface SendRequest {
   readonly imm?: number;
   /** SEND_WITH_INV, LOCAL_INV: the key to invalidate. */
   readonly invalidateRkey?: number;
-  /** RDMA and atomic operations. */
-  readonly remoteAddr?: number;
+  /** RDMA and atomic operations. An address above 2^53, as kernels have them, is a bigint. */
+  readonly remoteAddr?: number | bigint;
   readonly rkey?: number;
   /** ATOMIC_FETCH_AND_ADD: what to add. ATOMIC_CMP_AND_SWP: what to compare with. */
   readonly compareAdd?: bigint;
@@ -53,9 +53,14 @@ function checkWrId(verb: string, wrId: number): number {
   throw new VerbsError(verb, 'EINVAL', `wrId ${wrId}: an integer from 0 to 2^53-1 is allowed`);
 }
 
-function checkAddress(name: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new VerbsError('postSend', 'EINVAL', `${name} ${value}: an integer from 0 to 2^53-1 is allowed`);
+function checkAddress(name: string, value: number | bigint): number | bigint {
+  if (typeof value === 'bigint' ? value >= 0n && value < 1n << 64n : Number.isSafeInteger(value) && value >= 0)
+    return value;
+  throw new VerbsError(
+    'postSend',
+    'EINVAL',
+    `${name} ${value}: an integer from 0 to 2^53-1 is allowed, or a bigint below 2^64`,
+  );
 }
 
 /** Fills `wr` from a request, so that it can be posted again and again without being built anew. */

@@ -23,7 +23,7 @@ export class SendWr {
   inline: Uint8Array | null = null;
   /** Immediate data (a 32-bit number, sent big-endian), or the key to invalidate. */
   imm = 0;
-  remoteAddr = 0;
+  remoteAddr: number | bigint = 0;
   rkey = 0;
   compareAdd = 0n;
   /** ATOMIC_CMP_AND_SWP: what to store if equal; ATOMIC_WRITE: what to store. */

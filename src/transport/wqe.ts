@@ -52,6 +52,16 @@ export function putU64(u32: Uint32Array, w: number, value: number): void {
   u32[w + 1] = Math.floor(value / TWO32);
 }
 
+/** An address of a peer, which may be one of its kernel's and then comes as a bigint. */
+function putAddress(u32: Uint32Array, w: number, value: number | bigint): void {
+  if (typeof value === 'number') {
+    putU64(u32, w, value);
+    return;
+  }
+  u32[w] = Number(value & 0xffffffffn);
+  u32[w + 1] = Number(value >> 32n);
+}
+
 export const swap32 = (v: number): number =>
   ((v << 24) | ((v & 0xff00) << 8) | ((v >>> 8) & 0xff00) | (v >>> 24)) >>> 0;
 
@@ -98,12 +108,12 @@ export function produceSend(ring: Ring, wr: SendWr, maxSge: number, maxInline: n
     case WrOpcode.RDMA_WRITE_WITH_IMM:
     case WrOpcode.RDMA_READ:
     case WrOpcode.ATOMIC_WRITE:
-      putU64(u32, w + SQ.REMOTE_ADDR, wr.remoteAddr);
+      putAddress(u32, w + SQ.REMOTE_ADDR, wr.remoteAddr);
       u32[w + SQ.RDMA_RKEY] = wr.rkey;
       break;
     case WrOpcode.ATOMIC_CMP_AND_SWP:
     case WrOpcode.ATOMIC_FETCH_AND_ADD:
-      putU64(u32, w + SQ.REMOTE_ADDR, wr.remoteAddr);
+      putAddress(u32, w + SQ.REMOTE_ADDR, wr.remoteAddr);
       u32[w + SQ.COMPARE_ADD] = Number(wr.compareAdd & 0xffffffffn);
       u32[w + SQ.COMPARE_ADD + 1] = Number((wr.compareAdd >> 32n) & 0xffffffffn);
       u32[w + SQ.SWAP] = Number(wr.swap & 0xffffffffn);
@@ -111,7 +121,7 @@ export function produceSend(ring: Ring, wr: SendWr, maxSge: number, maxInline: n
       u32[w + SQ.ATOMIC_RKEY] = wr.rkey;
       break;
     case WrOpcode.FLUSH:
-      putU64(u32, w + SQ.REMOTE_ADDR, wr.remoteAddr);
+      putAddress(u32, w + SQ.REMOTE_ADDR, wr.remoteAddr);
       u32[w + SQ.FLUSH_RKEY] = wr.rkey;
       u32[w + SQ.FLUSH_TYPE_LEVEL] = wr.flushType | (wr.flushLevel << 8);
       break;

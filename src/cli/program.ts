@@ -1,5 +1,6 @@
 // The command line: all commands, and how errors are told.
 import { Command, CommanderError } from 'commander';
+import { captureCommand } from './commands/capture.ts';
 import { demoClientCommand, demoCommand } from './commands/demo.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { devinfoCommand } from './commands/devinfo.ts';
@@ -23,8 +24,9 @@ function program(): Command {
     .addCommand(devinfoCommand())
     .addCommand(perfCommand())
     .addCommand(pingpongCommand())
+    .addCommand(captureCommand())
     .addCommand(demoClientCommand(), { hidden: true });
-  for (const command of [top, ...top.commands]) {
+  for (const command of [top, ...top.commands, ...top.commands.flatMap((c) => c.commands)]) {
     command
       .exitOverride()
       .showHelpAfterError(false)

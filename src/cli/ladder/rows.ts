@@ -40,6 +40,8 @@ export interface LadderRow {
   /** PSN counted from the first of its connection's direction; null where PSNs mean nothing. */
   readonly relative: number | null;
   readonly length: number;
+  /** Bytes that a RETH speaks of: of the whole WRITE or READ; null without one. */
+  readonly dmaLength: number | null;
   /** SE, AckReq, FECN, BECN. */
   readonly flags: readonly string[];
   /** Of an AETH: "ACK", "NAK PSN Sequence Error". */
@@ -126,6 +128,7 @@ class Ladder {
       psn: bth.psn,
       relative: answer.relative,
       length: payload.length,
+      dmaLength: frame.packet.reth?.dmaLen ?? null,
       flags: [
         bth.se && 'SE',
         bth.ackReq && 'AckReq',

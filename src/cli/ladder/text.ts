@@ -30,9 +30,10 @@ export function ladderLines(rows: readonly LadderRow[]): string[] {
 }
 
 function line(row: LadderRow, rightwards: boolean): string {
-  const { number, us, name, qpn, psn, relative, length, flags, syndrome, msn, answers, marks } = row;
+  const { number, us, name, qpn, psn, relative, length, dmaLength, flags, syndrome, msn, answers, marks } = row;
   const sequence = `${relative === null ? '' : `${relative} `}(0x${psn.toString(16).padStart(6, '0')})`;
   const notes = [
+    dmaLength === null || dmaLength === length ? '' : `of ${dmaLength} B`,
     flags.join(' '),
     syndrome === null ? '' : `${syndrome}, MSN ${msn}`,
     answers ?? '',

@@ -18,6 +18,8 @@ export class Ring {
   /** log2 of an element's size. */
   readonly log2: number;
   readonly mask: number;
+  /** The other side is another thread or process: indices are handed over with the order of memory that this needs. */
+  private readonly shared: boolean;
 
   /** A ring of at least `elements` elements of at least `elementSize` bytes. */
   constructor(elementSize: number, elements: number, allocate: RingAllocator) {
@@ -28,23 +30,26 @@ export class Ring {
     this.u32 = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length >> 2);
     this.u32[0] = this.log2;
     this.u32[1] = this.mask;
+    this.shared = allocate !== localRing;
   }
 
   // The other side may be a program that writes anything here: masked, an index cannot lead outside.
   get producer(): number {
-    return Atomics.load(this.u32, PRODUCER) & this.mask;
+    return (this.shared ? Atomics.load(this.u32, PRODUCER) : this.u32[PRODUCER]) & this.mask;
   }
 
   set producer(index: number) {
-    Atomics.store(this.u32, PRODUCER, index);
+    if (this.shared) Atomics.store(this.u32, PRODUCER, index);
+    else this.u32[PRODUCER] = index;
   }
 
   get consumer(): number {
-    return Atomics.load(this.u32, CONSUMER) & this.mask;
+    return (this.shared ? Atomics.load(this.u32, CONSUMER) : this.u32[CONSUMER]) & this.mask;
   }
 
   set consumer(index: number) {
-    Atomics.store(this.u32, CONSUMER, index);
+    if (this.shared) Atomics.store(this.u32, CONSUMER, index);
+    else this.u32[CONSUMER] = index;
   }
 
   next(index: number): number {

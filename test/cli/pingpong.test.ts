@@ -1,4 +1,4 @@
-// infinitive pingpong, as processes on the loopback interface; against a libibverbs program in test/interop.
+// infinitive pingpong, as processes on the loopback interface.
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
@@ -9,15 +9,16 @@ const [SERVER, CLIENT] = uniqueAddresses(2);
 
 async function pingpong(args: string): Promise<[client: string, server: string]> {
   const options = args.split(' ');
-  await using server = await Server.start('pingpong', ['--ip', SERVER, ...options]);
-  const client = await cli(['pingpong', '127.0.0.1', '-p', String(server.port), '--ip', CLIENT, ...options]);
+  const [serverIp, clientIp] = uniqueAddresses(2);
+  await using server = await Server.start('pingpong', ['--ip', serverIp, ...options]);
+  const client = await cli(['pingpong', '127.0.0.1', '-p', String(server.port), '--ip', clientIp, ...options]);
   const ended = await server.ended;
   assert.equal(client.status, 0, client.stderr);
   assert.equal(ended.status, 0, ended.stderr);
   return [client.stdout, ended.stdout];
 }
 
-describe('types', () => {
+describe('types', { concurrency: 3 }, () => {
   for (const type of ['rc', 'uc', 'ud', 'srq']) {
     for (const how of ['-c', '-e -c']) {
       test(`${type} ${how}`, async () => {

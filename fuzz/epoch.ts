@@ -1,6 +1,5 @@
 // One life of a world: a number of inputs from a seed, then all is stopped and nothing may be left.
 import { VerbsError } from '../src/core/errors.ts';
-import { TIMER_IN_ERR } from './known.ts';
 import { checkEngine, checkNotStuck, checkQp, checkWork, insides } from './oracles.ts';
 import { Packets } from './packets.ts';
 import { Program } from './program.ts';
@@ -109,10 +108,9 @@ export class Epoch {
     for (let i = 0; i < 4; i++) engine.progress();
     this.checkAll();
     const { active, acks, timers } = insides(engine);
-    if (active.length + acks.length + (TIMER_IN_ERR ? 0 : timers.heap.length) > 0)
+    if (active.length + acks.length + timers.heap.length > 0)
       violated('not idle when all queue pairs are in ERR', `${active.length} ${acks.length} ${timers.heap.length}`);
-    if (!engine.idle || (!TIMER_IN_ERR && engine.nextDeadline !== Number.POSITIVE_INFINITY))
-      violated('not idle', 'at the end');
+    if (!engine.idle || engine.nextDeadline !== Number.POSITIVE_INFINITY) violated('not idle', 'at the end');
     for (let i = 0; i < 4; i++) this.program.pollAll();
     const { device } = world.rxe;
     world.close();

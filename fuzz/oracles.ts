@@ -4,7 +4,6 @@ import type { Engine } from '../src/transport/engine.ts';
 import { psnDiff } from '../src/transport/psn.ts';
 import { Slot as SendSlot, SlotState, type SoftQp } from '../src/transport/qp.ts';
 import type { PeerWindow } from '../src/transport/window.ts';
-import { TIMER_IN_ERR } from './known.ts';
 import type { Slot } from './slot.ts';
 import { violated } from './violation.ts';
 import type { World } from './world.ts';
@@ -53,7 +52,7 @@ export function checkQp(slot: Slot): void {
   }
   if (!slot.running) {
     if (qp.inflight > 0 || qp.readInflight > 0) violated('in flight while not running', `${name}: ${qp.inflight}`);
-    if (qp.heapIndex >= 0 && !TIMER_IN_ERR) violated('timer of a queue pair that is not running', name);
+    if (qp.heapIndex >= 0) violated('timer of a queue pair that is not running', name);
   }
   if (state !== QpState.RTR && state !== QpState.RTS && state !== QpState.SQD && qp.jobs.length > 0)
     violated('answers waiting while not running', name);

@@ -3,7 +3,6 @@ import { QpAttrMask, QpState, QpType } from '../src/core/constants.ts';
 import type { QpAttr } from '../src/core/qp.ts';
 import * as verbs from '../src/core/verbs.ts';
 import type { Dice } from './dice.ts';
-import { CHANGE_WHILE_BUSY } from './known.ts';
 import type { Slot } from './slot.ts';
 import { QKEY, type World } from './world.ts';
 
@@ -105,11 +104,10 @@ export class States {
       return A.SQ_PSN | (rc ? A.TIMEOUT | A.RETRY_CNT | A.RNR_RETRY | A.MAX_QP_RD_ATOMIC : 0);
     if (to === RTS) return some(ud ? A.QKEY : rc && from !== SQE ? A.ACCESS_FLAGS | A.MIN_RNR_TIMER : A.ACCESS_FLAGS);
     if (to === SQD && from === RTS) return some(A.EN_SQD_ASYNC_NOTIFY);
-    if (to === SQD && rc) {
-      const busy = slot.qp.readsOut > 0 || slot.qp.inflight > 0;
-      const risky = CHANGE_WHILE_BUSY && busy ? 0 : A.AV | A.MAX_QP_RD_ATOMIC;
-      return some(risky | A.ACCESS_FLAGS | A.TIMEOUT | A.RETRY_CNT | A.RNR_RETRY | A.MAX_DEST_RD_ATOMIC);
-    }
+    if (to === SQD && rc)
+      return some(
+        A.AV | A.ACCESS_FLAGS | A.TIMEOUT | A.RETRY_CNT | A.RNR_RETRY | A.MAX_QP_RD_ATOMIC | A.MAX_DEST_RD_ATOMIC,
+      );
     if (to === SQD && type === QpType.UC) return some(A.AV | A.ACCESS_FLAGS);
     return 0;
   }

@@ -1,10 +1,10 @@
-// Found while reading for the fuzzer, not mended yet: node --test test/fuzz/pending/*.ts
+// Found while reading for the fuzzer.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { WrOpcode } from '../../../src/core/constants.ts';
-import { SQ } from '../../../src/transport/wqe.ts';
-import { getU64Big } from '../../../src/wire/bytes.ts';
-import { connect, Fabric, sge } from '../../transport/fabric.ts';
+import { WrOpcode } from '../../src/core/constants.ts';
+import { SQ } from '../../src/transport/wqe.ts';
+import { getU64Big } from '../../src/wire/bytes.ts';
+import { connect, Fabric, sge } from '../transport/fabric.ts';
 
 it('a remote address above 2^53, as the kernel of a peer has them, is sent as it stands in the work request', () => {
   const f = new Fabric();

@@ -5,7 +5,7 @@ import { it } from 'node:test';
 import { check, report } from './run.ts';
 
 const SEED = Number(process.env.FAULT_SEED ?? 42);
-const RUNS = Number(process.env.FAULT_RUNS ?? 200);
+const RUNS = Number(process.env.FAULT_RUNS ?? 400);
 
 for (const program of ['careful', 'hostile'] as const) {
   it(`RC as the model has it: a ${program} program, up to 20 % of each fault (seed ${SEED})`, () => {

@@ -195,7 +195,6 @@ describe('statuses of work completions', () => {
   });
 
   it('tells the responder of an access error while a READ is being answered, too (IBTA 11.6.3.2)', {
-    todo: true,
   }, () => {
     const p = pair();
     const from = p.b.regMr(200_000);

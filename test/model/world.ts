@@ -135,8 +135,7 @@ class World {
     const timeout = this.needsTimer() ? 8 : 0;
     for (const h of pair) {
       h.model.peer = h.peer.model;
-      const maxDestRdAtomic = this.avoid.duplicateFillsResponder ? 64 : maxRdAtomic;
-      const depth = { maxRdAtomic, maxDestRdAtomic, rnrRetry, retryCnt: RETRY_CNT };
+      const depth = { maxRdAtomic, maxDestRdAtomic: maxRdAtomic, rnrRetry, retryCnt: RETRY_CNT };
       toRts(h.node, h.qp, h.peer.node, h.peer.qp.qpn, { ...depth, pathMtu, rqPsn: psn, sqPsn: psn, timeout });
     }
   }
@@ -197,7 +196,6 @@ class World {
       if (p.op === 'invalidate' && (used || model.windowHere !== 'yes')) return;
       if (peer.model.windowThere !== 'yes') p = { ...p, op: p.op === 'sendInv' ? 'send' : p.op, window: false };
     }
-    if (local && this.avoid.fencedLocal) p = { ...p, flags: p.flags & ~SendFlags.FENCE };
     const opcode = OPCODE[p.op];
     const atomic = ATOMICS.includes(opcode);
     const fetches = FETCHES.includes(opcode);
@@ -354,7 +352,6 @@ class World {
   /** retry_cnt and rnr_retry are how often it is tried again before giving up (ibv_modify_qp(3)). */
   private exhausted(half: Half, least: number): void {
     this.outcome.retriesExceeded++;
-    if (this.avoid.duplicateNaks && this.s.duplicate > 0) return;
     const most = Math.max(0, ...(this.attempts.get(half.peer.qp.qpn)?.values() ?? []));
     demand(most >= least, `retries are used up, and no packet was sent more than ${most} times`);
   }

@@ -1,4 +1,6 @@
 // npm run fuzz: packets of all kinds for a device in all states. The same seed makes the same run.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { Coverage, coverageTable } from './coverage.ts';
 import { EPOCH_INPUTS, type Failure, run } from './run.ts';
@@ -72,9 +74,9 @@ function show(failure: Failure): void {
   console.log(`\nFAILED (${count} times): seed ${seed}, epoch ${epoch}, input ${input}\n${error.stack}`);
   if (flags.shrink === 0) return;
   const small = shrink(failure, flags.shrink);
-  const file = `fuzz-${seed}-${epoch}-${input}.pcapng`;
+  const file = join(tmpdir(), `fuzz-${seed}-${epoch}-${input}.pcapng`);
   savePackets(file, failure, small.packets);
-  console.log(`${small.inputs.length} inputs show it; packets in ${file}; the last of them:`);
+  console.log(`${small.inputs.length} inputs show it; packets in ${file} (infinitive capture show); the last of them:`);
   console.log(small.log.slice(-40).join('\n'));
   console.log(`again: npm run fuzz -- --seed ${seed} --epoch ${epoch} --inputs ${EPOCH_INPUTS}`);
 }

@@ -23,8 +23,8 @@ export const insides = (engine: Engine): Insides => engine as unknown as Insides
 const portOf = (world: World): PortInsides => world.rxe.port as unknown as PortInsides;
 
 /** Steps one input may cost: packets reserved, and accesses to memory. */
-const MOST_PACKETS = 4000;
-const MOST_ACCESSES = 12000;
+const MOST_PACKETS = 500;
+const MOST_ACCESSES = 500;
 /** Ways there are: each own address to itself, a stranger and a group, with some hop limits. */
 const MOST_PATHS = 12;
 
@@ -103,11 +103,18 @@ function checkWindows(world: World): void {
   let reading = 0;
   for (const { qp } of slots) reading += qp.readInflight;
   if (receiveWindow.used !== reading) violated('receive window: sum', `${receiveWindow.used} used, ${reading} known`);
+  const waiting = new Set(receiveWindow.waiters);
   for (const path of paths.values()) {
+    for (const qp of path.window.waiters) waiting.add(qp);
+    if (path.window.used === 0 && path.window.waiters.length > 0) violated('waiters for a window that is free', '');
     let sum = 0;
     for (const { qp } of slots) if (qp.path === (path as unknown)) sum += qp.inflight;
     if (path.window.used !== sum) violated('peer window: sum', `${path.window.used} used, ${sum} known`);
     if (path.window.waiters.length > slots.length * 3) violated('waiters pile up', `${path.window.waiters.length}`);
+  }
+  for (const slot of slots) {
+    if (slot.qp.waitsForWindow && !waiting.has(slot.qp))
+      violated('a queue pair waits, and nobody knows', `${slot.index}`);
   }
 }
 

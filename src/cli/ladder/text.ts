@@ -1,7 +1,7 @@
 // A ladder's rows as lines of text: one host on the left, the other on the right, arrows between them.
 import type { LadderRow } from './rows.ts';
 
-const NAME = 30;
+const NAME = 33;
 const QPN = 8;
 const PSN = 16;
 const LENGTH = 6;

@@ -2,6 +2,7 @@
 // those whose outcome is not known may be there or not.
 import { WrOpcode as O } from '../../src/core/constants.ts';
 import type { End } from './rc-model.ts';
+import { executed } from './rc-settled.ts';
 import { ATOMICS, demand, U64, WRITES, type Wr } from './rc-wr.ts';
 
 /** `end`'s peer's memory after the first `n` requests of `end`. */
@@ -49,5 +50,5 @@ export function checkFetched(end: End, id: number, bytes: Buffer): void {
 /** What the memory of `end`'s peer holds when nothing goes on any more. */
 export function checkMemory(end: End, store: Buffer): void {
   const before = Math.min(end.reach + 1, end.sq.length);
-  demand(possible(end, store, 0, end.executed, before), 'memory holds what no order of the requests gives');
+  demand(possible(end, store, 0, executed(end), before), 'memory holds what no order of the requests gives');
 }

@@ -1,12 +1,12 @@
 // What a reliable connection may do, written from the verbs' semantics (IBTA vol. 1 chapters 9 to 11; ibv_post_send(3),
 // ibv_poll_cq(3), ibv_modify_qp(3)) and apart from the implementation. It is told what the program does, and judges what is
-// seen: completions and events here, memory in rc-memory.ts. Where the outcome is a race or the network's choice, it says
+// seen: completions and events here, memory and what is left at the end in rc-settled.ts and rc-memory.ts. Where the outcome is a race or the network's choice, it says
 // what is allowed.
-import { EventType, WrOpcode as O, QpState, WcStatus as W, WcFlags, WcOpcode } from '../../src/core/constants.ts';
+import { EventType, WrOpcode as O, WcStatus as W, WcFlags, WcOpcode } from '../../src/core/constants.ts';
 import type { WorkCompletion } from '../../src/core/work.ts';
+import { Window } from './rc-window.ts';
 import {
   ATOMICS,
-  type Bound,
   COMPLETES_AS,
   consumes,
   demand,
@@ -18,14 +18,10 @@ import {
   type Receive,
   SENDS,
   type SharedQueue,
+  WINDOW,
   WRITES,
   type Wr,
 } from './rc-wr.ts';
-
-const FAILS_ON_WINDOW = new Map<number, number[]>([
-  [O.BIND_MW, [W.MW_BIND_ERR]],
-  [O.LOCAL_INV, [W.LOC_QP_OP_ERR]],
-]);
 
 export interface Terms {
   /** Packets may be lost, so that retries may be used up. */
@@ -53,13 +49,7 @@ export class End {
   /** This end's memory that the peer reaches, as it was when the connection was made, and whether it is still registered. */
   readonly image: Buffer;
   registered = true;
-  /** The window on it: its binding behind all that was posted here, and behind all that the peer has posted. */
-  windowHere: Bound = 'no';
-  windowThere: Bound = 'no';
-  /** Binds and invalidations posted here that have not completed. */
-  windowPending = 0;
-  /** The peer has posted an invalidation since the first of these. */
-  private windowRaced = false;
+  readonly window = new Window();
 
   constructor(terms: Terms, image: Buffer, srq: SharedQueue | null) {
     this.terms = terms;
@@ -79,39 +69,27 @@ export class End {
     // C9-88: the key of a request for no bytes is not looked at.
     if (ONE_SIDED.includes(wr.op) && touches) {
       if (wr.key === 'wrong' || !wr.inRange || !peer.registered) p.must.push(W.REM_ACCESS_ERR);
-      else if (wr.key === 'window') through(peer.windowThere, p, W.REM_ACCESS_ERR);
+      else if (wr.key === 'window') peer.window.used(p, W.REM_ACCESS_ERR);
       if (ATOMICS.includes(wr.op) && !wr.aligned) p.must.push(W.REM_INV_REQ_ERR);
     }
     if (wr.op === O.SEND_WITH_INV) {
       if (wr.key === 'wrong') p.must.push(W.REM_ACCESS_ERR, W.REM_INV_REQ_ERR);
-      else through(peer.windowThere, p, W.REM_ACCESS_ERR, W.REM_INV_REQ_ERR);
-      peer.windowThere = 'no';
-      peer.windowHere = 'unsure';
-      peer.windowRaced = true;
-      for (const w of peer.sq.slice(peer.done)) w.may.push(...(FAILS_ON_WINDOW.get(w.op) ?? []));
+      else peer.window.used(p, W.REM_ACCESS_ERR, W.REM_INV_REQ_ERR);
+      peer.window.peerInvalidates(peer.sq.slice(peer.done));
       // Without a fence it may overtake the answer to a READ (IBTA table 79).
       const reads = wr.fence ? [] : this.sq.slice(this.done).filter((w) => w.op === O.RDMA_READ && w.key === 'window');
       for (const w of reads) w.may.push(W.REM_ACCESS_ERR);
     }
-    if (wr.op === O.BIND_MW || wr.op === O.LOCAL_INV) this.changeWindow(p, wr.op === O.BIND_MW);
+    if (WINDOW.includes(wr.op)) {
+      this.window.posted(p, this.registered);
+      const users = peer.sq.slice(peer.succeeded).filter((w) => w.key === 'window');
+      for (const w of users) w.may.push(W.REM_ACCESS_ERR, W.REM_INV_REQ_ERR);
+    }
     const before = this.sq.filter(consumes).length;
     if (consumes(p) && this.terms.rnrRetry !== 7 && (peer.srq !== null || peer.rq.length <= before)) {
       p.may.push(W.RNR_RETRY_EXC_ERR);
     }
     this.sq.push(p);
-  }
-
-  /** A bind needs an unbound type 2 window, an invalidation a bound one (IBTA 10.6.7.2.6, o10-37.2). */
-  private changeWindow(p: Posted, bind: boolean): void {
-    const status = FAILS_ON_WINDOW.get(p.op)![0];
-    if (bind && !this.registered) p.must.push(status);
-    else if (this.windowHere === 'unsure') p.may.push(status);
-    else if ((this.windowHere === 'yes') === bind) p.must.push(status);
-    if (this.windowHere !== 'unsure') this.windowHere = bind ? 'yes' : 'no';
-    this.windowThere = 'unsure';
-    if (this.windowPending++ === 0) this.windowRaced = false;
-    for (const w of this.peer.sq.slice(this.peer.succeeded))
-      if (w.key === 'window') w.may.push(W.REM_ACCESS_ERR, W.REM_INV_REQ_ERR);
   }
 
   /** The program deregistered what request `id` names, or (without one) what the peer reaches. */
@@ -165,7 +143,7 @@ export class End {
     return own || this.manual || (this.terms.lossy && this.sq.length > 0);
   }
 
-  private get mayFail(): boolean {
+  get mayFail(): boolean {
     return this.failsAlone || this.refuses || this.peer.failsAlone;
   }
 
@@ -192,8 +170,7 @@ export class End {
       demand(w.signaled, `request ${w.id} asked for no completion`);
       demand(wc.opcode === COMPLETES_AS.get(w.op), `request ${w.id} has completion opcode ${wc.opcode}`);
       if (FETCHES.includes(w.op)) demand(wc.byteLen === w.length, `byte_len of request ${w.id}`);
-      for (const s of [...skipped, w])
-        if (s.op === O.BIND_MW || s.op === O.LOCAL_INV) this.windowDone(s.op === O.BIND_MW);
+      for (const s of [...skipped, w]) if (WINDOW.includes(s.op)) this.window.completed(s.op === O.BIND_MW);
       return w;
     }
     const allowed = [...this.fate(w), ...w.may];
@@ -202,12 +179,6 @@ export class End {
     demand(allowed.includes(wc.status), `request ${w.id} ends in status ${wc.status}, allowed: ${allowed.join(' ')}`);
     this.sqError = true;
     return w;
-  }
-
-  private windowDone(bound: boolean): void {
-    if (--this.windowPending > 0) return;
-    this.windowHere = this.windowRaced ? 'unsure' : bound ? 'yes' : 'no';
-    this.windowThere = this.windowHere;
   }
 
   /** The request of the peer whose message it is; null for a receive request that ends in error. */
@@ -248,7 +219,7 @@ export class End {
     const flags = IMMEDIATE.includes(w.op) ? WcFlags.WITH_IMM : w.op === O.SEND_WITH_INV ? WcFlags.WITH_INV : 0;
     demand(wc.flags === flags, `flags ${wc.flags} of the receipt of ${w.id}`);
     if (flags !== 0) demand(wc.imm === w.imm, `immediate data or key of the receipt of ${w.id}`);
-    if (flags === WcFlags.WITH_INV && this.windowPending === 0) this.windowHere = this.windowThere = 'no';
+    if (flags === WcFlags.WITH_INV) this.window.invalidated();
     return w;
   }
 
@@ -264,38 +235,4 @@ export class End {
   get owed(): number {
     return this.peer.sq.filter(consumes).length - (this.srq === null ? this.rq.length : this.received);
   }
-
-  /** How many requests have surely been carried out. */
-  get executed(): number {
-    const { received } = this.peer;
-    const last = received > 0 ? this.sq.indexOf(this.sq.filter(consumes)[received - 1]) + 1 : 0;
-    return Math.max(last, this.succeeded);
-  }
-
-  /** Nothing goes on any more, and `owed` is not above 0. */
-  settled(state: number): void {
-    const left = this.sq.slice(this.done);
-    const error = state === QpState.ERR;
-    demand(
-      error || !(this.sqError || this.rqError || this.manual),
-      `a completion in error, and the QP in state ${state}`,
-    );
-    demand(!error || this.mayFail, 'the QP is in error without a cause');
-    // Of the unsignalled ones before an error nothing is heard; from the error on each request completes.
-    const silent = left.find((w) => this.sqError || w.signaled);
-    demand(silent === undefined, `request ${silent?.id} never completes`);
-    demand(error || this.limit === this.sq.length, 'a request that must fail has not');
-    if (!error) this.done = this.succeeded = this.sq.length;
-    if (error && this.srq === null) demand(this.rqDone === this.rq.length, 'all receive requests are flushed');
-    if (error && this.srq !== null) demand(this.lastWqe === 1, 'LAST_WQE_REACHED tells that the SRQ is no longer used');
-    demand(
-      this.peer.received >= this.sq.slice(0, this.executed).filter(consumes).length,
-      'what was acknowledged was received',
-    );
-  }
-}
-
-/** A request through the peer's window: fails if that is surely not bound, may fail if that is not known. */
-function through(bound: Bound, p: Posted, ...statuses: number[]): void {
-  if (bound !== 'yes') p[bound === 'no' ? 'must' : 'may'].push(...statuses);
 }

@@ -25,6 +25,8 @@ export const WRITES: readonly number[] = [O.RDMA_WRITE, O.RDMA_WRITE_WITH_IMM];
 export const ATOMICS: readonly number[] = [O.ATOMIC_CMP_AND_SWP, O.ATOMIC_FETCH_AND_ADD];
 export const FETCHES: readonly number[] = [...ATOMICS, O.RDMA_READ];
 export const ONE_SIDED: readonly number[] = [...WRITES, ...FETCHES];
+/** Carried out where they are posted. */
+export const WINDOW: readonly number[] = [O.BIND_MW, O.LOCAL_INV];
 export const RESPONDERS_FAULT: readonly number[] = [W.REM_ACCESS_ERR, W.REM_INV_REQ_ERR, W.REM_OP_ERR];
 export const U64 = (1n << 64n) - 1n;
 
@@ -55,7 +57,6 @@ export interface Posted extends Wr {
   readonly may: number[];
 }
 
-export type Bound = 'yes' | 'no' | 'unsure';
 export interface Receive {
   readonly id: number;
   readonly room: number;

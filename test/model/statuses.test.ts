@@ -194,8 +194,7 @@ describe('statuses of work completions', () => {
     assert.deepEqual(missing.sort(), [...NOT_OF_RC].sort());
   });
 
-  it('tells the responder of an access error while a READ is being answered, too (IBTA 11.6.3.2)', {
-  }, () => {
+  it('tells the responder of an access error while a READ is being answered, too (IBTA 11.6.3.2)', {}, () => {
     const p = pair();
     const from = p.b.regMr(200_000);
     const to = p.a.regMr(200_000);

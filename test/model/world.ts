@@ -1,65 +1,23 @@
 // Carries a scenario out on the real driver over a simulated network, and has the model judge all that can be seen of it.
-import {
-  Access,
-  MwType,
-  QpAttrMask,
-  QpState,
-  QpType,
-  SendFlags,
-  WcStatus,
-  WrOpcode,
-} from '../../src/core/constants.ts';
+import { MwType, QpAttrMask, QpState, QpType, WcStatus } from '../../src/core/constants.ts';
 import type { CompletionQueue } from '../../src/core/cq.ts';
-import type { MemoryRegion, MemoryWindow } from '../../src/core/mr.ts';
 import type { SharedReceiveQueue } from '../../src/core/srq.ts';
 import * as verbs from '../../src/core/verbs.ts';
-import type { SendWr, Sge, WorkCompletion } from '../../src/core/work.ts';
+import type { WorkCompletion } from '../../src/core/work.ts';
 import type { SoftQp } from '../../src/transport/qp.ts';
 import { bthOpcode, bthPsn, bthQpn } from '../../src/wire/bth.ts';
 import { OPF_REQUEST, opcodeFlags } from '../../src/wire/opcodes.ts';
-import { Fabric, fill, type Node, sge, toRts } from '../transport/fabric.ts';
+import { Fabric, fill, type Node, toRts } from '../transport/fabric.ts';
 import { type Avoid, KNOWN } from './known.ts';
 import { checkFetched, checkMemory } from './rc-memory.ts';
 import { End } from './rc-model.ts';
-import { ATOMICS, demand, FETCHES, SENDS, SharedQueue, type Wr } from './rc-wr.ts';
-import { type Act, CELLS, type Operation, ROOM, type Scenario, STORE } from './scenario.ts';
+import { checkSettled } from './rc-settled.ts';
+import { demand, FETCHES, SENDS, SharedQueue } from './rc-wr.ts';
+import { GUARD, type Half, INLINE_ROOM, type Post, pieces, type Region, requestOf } from './requests.ts';
+import { type Act, CELLS, ROOM, type Scenario, STORE } from './scenario.ts';
 import { tap } from './tap.ts';
 
-type Post = Extract<Act, { act: 'post' }>;
-type Region = MemoryRegion & { readonly bytes: Buffer };
-
-const OPCODE: Record<Operation, number> = {
-  send: WrOpcode.SEND,
-  sendImm: WrOpcode.SEND_WITH_IMM,
-  sendInv: WrOpcode.SEND_WITH_INV,
-  write: WrOpcode.RDMA_WRITE,
-  writeImm: WrOpcode.RDMA_WRITE_WITH_IMM,
-  read: WrOpcode.RDMA_READ,
-  swap: WrOpcode.ATOMIC_CMP_AND_SWP,
-  add: WrOpcode.ATOMIC_FETCH_AND_ADD,
-  bind: WrOpcode.BIND_MW,
-  invalidate: WrOpcode.LOCAL_INV,
-  unknown: 12,
-};
 const RETRY_CNT = 7;
-const INLINE_ROOM = 64;
-/** Bytes behind a buffer that must stay as they are. */
-const GUARD = 16;
-
-/** One end of one connection: what the program holds, and its model. */
-interface Half {
-  readonly node: Node;
-  readonly side: number;
-  readonly qp: SoftQp;
-  store: Region;
-  mw: MemoryWindow;
-  windowKey: number;
-  model: End;
-  peer: Half;
-  /** The source of the request posted last. */
-  source: { id: number; mr: MemoryRegion } | null;
-}
-
 export interface Outcome {
   completions: number;
   /** Requests that ended in error, other than flushed. */
@@ -118,7 +76,7 @@ class World {
     const queues = { type: QpType.RC, sendCq, recvCq, srq: this.srqs[side], cap, sqSigAll: this.s.signalAll };
     const qp = verbs.createQp(node.pd, queues) as SoftQp;
     this.cqs[side].add(sendCq).add(recvCq);
-    const store = node.regMr(fill(Buffer.alloc(STORE), qp.qpn));
+    const store = node.regMr(fill(Buffer.alloc(STORE), qp.qpn).fill(0, CELLS));
     const mw = verbs.allocMw(node.pd, MwType.TYPE_2);
     const half = { node, side, qp, store, mw, windowKey: mw.rkey, source: null } as unknown as Half;
     this.byQpn[side].set(qp.qpn, half);
@@ -178,86 +136,24 @@ class World {
 
   // Posting
 
-  private pieces(mr: MemoryRegion, length: number, n: number): Sge[] {
-    const part = Math.floor(length / n);
-    const last = part * (n - 1);
-    const out = Array.from({ length: n - 1 }, (_, i) => sge(mr, i * part, part));
-    return [...out, sge(mr, last, length - last)];
-  }
-
   private post(half: Half, given: Post): void {
     let p = given;
     const { node, qp, peer, model } = half;
     const local = p.op === 'bind' || p.op === 'invalidate';
-    if (local && model.windowPending > 0) return;
+    if (local && model.window.pending > 0) return;
     if (this.s.careful) {
-      if (p.op === 'bind' && model.windowHere !== 'no') return;
+      if (p.op === 'bind' && model.window.here !== 'no') return;
       const used = peer.model.sq.slice(peer.model.done).some((w) => w.key === 'window');
-      if (p.op === 'invalidate' && (used || model.windowHere !== 'yes')) return;
-      if (peer.model.windowThere !== 'yes') p = { ...p, op: p.op === 'sendInv' ? 'send' : p.op, window: false };
+      if (p.op === 'invalidate' && (used || model.window.here !== 'yes')) return;
+      if (peer.model.window.there !== 'yes') p = { ...p, op: p.op === 'sendInv' ? 'send' : p.op, window: false };
     }
-    const opcode = OPCODE[p.op];
-    const atomic = ATOMICS.includes(opcode);
-    const fetches = FETCHES.includes(opcode);
-    const inline = (p.flags & SendFlags.INLINE) !== 0 && !fetches && !local && p.op !== 'unknown';
-    const length = local ? 0 : atomic ? 8 : inline ? p.size % INLINE_ROOM : p.size;
     const id = ++this.lastId;
-    const data = fetches ? Buffer.alloc(0) : fill(Buffer.alloc(length), id);
-    const mr = node.regMr(Buffer.concat([fetches ? Buffer.alloc(length) : data, Buffer.alloc(GUARD)]));
-    const odd = atomic && p.fault === 'odd' ? 4 : 0;
-    const at = atomic ? CELLS + (p.at & 1) * 16 + odd : p.at;
-    const past = p.fault === 'range' ? STORE - at - (atomic ? odd : length - 1) : 0;
-    const sgeLength = atomic && p.fault === 'short' ? 7 : length;
-    const key = p.fault === 'rkey' ? 'wrong' : p.window || p.op === 'sendInv' ? 'window' : 'store';
-    const keys = { wrong: 0x77, window: peer.windowKey, store: peer.store.rkey };
-    const wr: Wr = {
-      id,
-      op: opcode,
-      length,
-      signaled: this.s.signalAll || (p.flags & SendFlags.SIGNALED) !== 0,
-      fence: (p.flags & SendFlags.FENCE) !== 0,
-      data,
-      at,
-      imm: p.op === 'sendInv' ? keys[key] : id * 0x10001,
-      compareAdd: BigInt(p.size),
-      swap: BigInt(id) << 40n,
-      sgeAllowed: inline || p.fault !== 'lkey',
-      sgeLength,
-      key,
-      inRange: past === 0,
-      aligned: odd === 0,
-    };
-    const list = this.pieces(mr, sgeLength, atomic ? 1 : p.pieces);
-    if (p.fault === 'lkey') list[list.length - 1].lkey = 0x99;
-    // A piece of no bytes is never looked at.
-    const used = p.fault !== 'lkey' || list[list.length - 1].length > 0;
-    const request: Partial<SendWr> & { opcode: number } = {
-      wrId: id,
-      opcode,
-      flags: inline ? p.flags : p.flags & ~SendFlags.INLINE,
-      imm: wr.imm,
-      sge: inline || local ? [] : list,
-      inline: inline ? data : null,
-      remoteAddr: peer.store.iova + at + past,
-      rkey: keys[key],
-      compareAdd: wr.compareAdd,
-      swap: wr.swap,
-    };
-    if (p.op === 'invalidate') request.imm = half.windowKey;
-    if (p.op === 'bind') this.bind(half, request);
-    model.postSend({ ...wr, sgeAllowed: wr.sgeAllowed || !used });
+    const { wr, request, mr, named } = requestOf(half, p, id, this.s.signalAll);
+    model.postSend(wr);
     this.buffers.set(id, mr);
-    half.source = inline || local ? null : { id, mr };
+    half.source = named ? { id, mr } : null;
     node.send(qp, request);
     this.collect();
-  }
-
-  private bind(half: Half, request: Partial<SendWr>): void {
-    const { mw, store } = half;
-    half.windowKey = verbs.nextKey(mw.rkey);
-    const bindAccess = Access.REMOTE_WRITE | Access.REMOTE_READ | Access.REMOTE_ATOMIC;
-    const range = { bindAddr: store.iova, bindLength: STORE, bindAccess };
-    Object.assign(request, { mw, bindMr: store, bindRkey: half.windowKey, ...range });
   }
 
   private recv(half: Half, wanted: number, allowed: boolean): void {
@@ -266,7 +162,7 @@ class World {
     const [room, good] = queue === null ? [wanted, allowed] : [ROOM, true];
     const id = ++this.lastId;
     const mr = node.regMr(room + GUARD);
-    const list = this.pieces(mr, room, 1 + (id % 3));
+    const list = pieces(mr, room, 1 + (id % 3));
     if (!good) for (const s of list) s.lkey = 0x99;
     this.receives.add(id);
     this.buffers.set(id, mr);
@@ -363,7 +259,7 @@ class World {
   }
 
   private settled(): void {
-    for (const half of this.halves.flat()) half.model.settled(half.qp.state);
+    for (const half of this.halves.flat()) checkSettled(half.model, half.qp.state);
     for (const half of this.halves.flat()) checkMemory(half.model, half.peer.store.bytes);
     for (const queue of this.queues)
       queue?.settled(this.resets + this.halves.flat().filter((h) => h.model.sqError).length);

@@ -70,7 +70,7 @@ export class End {
     if (ONE_SIDED.includes(wr.op) && touches) {
       if (wr.key === 'wrong' || !wr.inRange || !peer.registered) p.must.push(W.REM_ACCESS_ERR);
       else if (wr.key === 'window') peer.window.used(p, W.REM_ACCESS_ERR);
-      if (ATOMICS.includes(wr.op) && !wr.aligned) p.must.push(W.REM_INV_REQ_ERR);
+      if (!wr.aligned) p.must.push(W.REM_INV_REQ_ERR);
     }
     if (wr.op === O.SEND_WITH_INV) {
       if (wr.key === 'wrong') p.must.push(W.REM_ACCESS_ERR, W.REM_INV_REQ_ERR);

@@ -16,12 +16,13 @@ export const COMPLETES_AS = new Map<number, number>([
   [O.RDMA_READ, WcOpcode.RDMA_READ],
   [O.ATOMIC_CMP_AND_SWP, WcOpcode.COMP_SWAP],
   [O.ATOMIC_FETCH_AND_ADD, WcOpcode.FETCH_ADD],
+  [O.ATOMIC_WRITE, WcOpcode.ATOMIC_WRITE],
   [O.LOCAL_INV, WcOpcode.LOCAL_INV],
   [O.BIND_MW, WcOpcode.BIND_MW],
 ]);
 export const SENDS: readonly number[] = [O.SEND, O.SEND_WITH_IMM, O.SEND_WITH_INV];
 export const IMMEDIATE: readonly number[] = [O.SEND_WITH_IMM, O.RDMA_WRITE_WITH_IMM];
-export const WRITES: readonly number[] = [O.RDMA_WRITE, O.RDMA_WRITE_WITH_IMM];
+export const WRITES: readonly number[] = [O.RDMA_WRITE, O.RDMA_WRITE_WITH_IMM, O.ATOMIC_WRITE];
 export const ATOMICS: readonly number[] = [O.ATOMIC_CMP_AND_SWP, O.ATOMIC_FETCH_AND_ADD];
 export const FETCHES: readonly number[] = [...ATOMICS, O.RDMA_READ];
 export const ONE_SIDED: readonly number[] = [...WRITES, ...FETCHES];

@@ -39,6 +39,7 @@ const OPCODE: Record<Operation, number> = {
   read: WrOpcode.RDMA_READ,
   swap: WrOpcode.ATOMIC_CMP_AND_SWP,
   add: WrOpcode.ATOMIC_FETCH_AND_ADD,
+  atomicWrite: WrOpcode.ATOMIC_WRITE,
   bind: WrOpcode.BIND_MW,
   invalidate: WrOpcode.LOCAL_INV,
   unknown: 12,
@@ -62,17 +63,18 @@ export function pieces(mr: MemoryRegion, length: number, n: number): Sge[] {
 export function requestOf(half: Half, p: Post, id: number, signalAll: boolean): Request {
   const { node, peer } = half;
   const opcode = OPCODE[p.op];
-  const atomic = ATOMICS.includes(opcode);
+  const inElement = p.op === 'atomicWrite';
+  const atomic = ATOMICS.includes(opcode) || inElement;
   const fetches = FETCHES.includes(opcode);
   const local = p.op === 'bind' || p.op === 'invalidate';
-  const inline = (p.flags & SendFlags.INLINE) !== 0 && !fetches && !local && p.op !== 'unknown';
+  const inline = (p.flags & SendFlags.INLINE) !== 0 && !fetches && !local && !inElement && p.op !== 'unknown';
   const length = local ? 0 : atomic ? 8 : inline ? p.size % INLINE_ROOM : p.size;
   const data = fetches ? Buffer.alloc(0) : fill(Buffer.alloc(length), id);
   const mr = node.regMr(Buffer.concat([fetches ? Buffer.alloc(length) : data, Buffer.alloc(GUARD)]));
   const odd = atomic && p.fault === 'odd' ? 4 : 0;
   const at = atomic ? CELLS + (p.at & 1) * 16 + odd : p.at;
   const past = p.fault === 'range' ? STORE - at - (atomic ? odd : length - 1) : 0;
-  const sgeLength = atomic && p.fault === 'short' ? 7 : length;
+  const sgeLength = atomic && !inElement && p.fault === 'short' ? 7 : length;
   const key = p.fault === 'rkey' ? 'wrong' : p.window || p.op === 'sendInv' ? 'window' : 'store';
   const keys = { wrong: 0x77, window: peer.windowKey, store: peer.store.rkey };
   const wr: Wr = {
@@ -85,8 +87,8 @@ export function requestOf(half: Half, p: Post, id: number, signalAll: boolean): 
     at,
     imm: p.op === 'sendInv' ? keys[key] : id * 0x10001,
     compareAdd: BigInt(p.size % 4),
-    swap: BigInt((p.size + id) % 4),
-    sgeAllowed: inline || p.fault !== 'lkey',
+    swap: inElement ? data.readBigUInt64LE(0) : BigInt((p.size + id) % 4),
+    sgeAllowed: inline || inElement || p.fault !== 'lkey',
     sgeLength,
     key,
     inRange: past === 0,
@@ -101,7 +103,7 @@ export function requestOf(half: Half, p: Post, id: number, signalAll: boolean): 
     opcode,
     flags: inline ? p.flags : p.flags & ~SendFlags.INLINE,
     imm: wr.imm,
-    sge: inline || local ? [] : list,
+    sge: inline || local || inElement ? [] : list,
     inline: inline ? data : null,
     remoteAddr: peer.store.iova + at + past,
     rkey: keys[key],
@@ -110,7 +112,7 @@ export function requestOf(half: Half, p: Post, id: number, signalAll: boolean): 
   };
   if (p.op === 'invalidate') request.imm = half.windowKey;
   if (p.op === 'bind') bind(half, request);
-  return { wr: { ...wr, sgeAllowed: wr.sgeAllowed || !used }, request, mr, named: !inline && !local };
+  return { wr: { ...wr, sgeAllowed: wr.sgeAllowed || !used }, request, mr, named: !inline && !local && !inElement };
 }
 
 function bind(half: Half, request: Partial<SendWr>): void {

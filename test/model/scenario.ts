@@ -10,6 +10,7 @@ export const OPERATIONS = [
   'read',
   'swap',
   'add',
+  'atomicWrite',
   'bind',
   'invalidate',
   'unknown',

@@ -125,7 +125,8 @@ export class Completer {
 
   /** Something sent from `una` on did not arrive, or its response did not: once for each loss, send it again. */
   private lost(qp: SoftQp): void {
-    if (qp.goneBack) return;
+    // What was acknowledged may have made a request that failed here the oldest, and ended the queue.
+    if (qp.goneBack || qp.attr.state === QpState.ERR) return;
     this.retry(qp);
   }
 

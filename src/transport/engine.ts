@@ -146,7 +146,7 @@ export class Engine {
     const pad = bthPad(buf, off);
     const length = len - header - pad;
     // IBTA 9.6: unknown opcode, version or a packet shorter than its headers say: silently dropped.
-    if (header === 0 || length < 0 || bthTver(buf, off) !== 0) {
+    if (header === 0 || length < 0 || (len & 3) !== 0 || bthTver(buf, off) !== 0) {
       counters.dropped_pkts++;
       return;
     }

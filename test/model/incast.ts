@@ -1,7 +1,7 @@
 // Incast: 32 hosts write to one at the same time, through a switch port with a short queue. What the transport makes of it
 // without congestion control: goodput, retransmissions, how fairly the hosts share. Virtual time, so the figures repeat.
 //
-//   node test/model/incast.ts [--senders 32] [--ms 20] [--gbit 10] [--queue-kb 256] [--size-kb 64] [--mtu 1024] [--seed 1]
+//   node test/model/incast.ts [--senders 32] [--ms 20] [--gbit 10] [--queue-kb 256] [--size-kb 64] [--window-kb 256] [--mtu 1024] [--seed 1]
 import { parseArgs } from 'node:util';
 import { mtuEnum, QpType, WcStatus, WrOpcode } from '../../src/core/constants.ts';
 import type { SoftQp } from '../../src/transport/qp.ts';

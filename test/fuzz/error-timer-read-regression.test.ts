@@ -1,12 +1,12 @@
-// Found by fuzzing, not mended yet: node --test test/fuzz/pending/*.ts
+// Found by fuzzing
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { QpState, WrOpcode } from '../../../src/core/constants.ts';
-import * as verbs from '../../../src/core/verbs.ts';
-import { psnAdd } from '../../../src/transport/psn.ts';
-import { AETH_ACK_UNLIMITED, writeAeth } from '../../../src/wire/aeth.ts';
-import { OP_ACKNOWLEDGE } from '../../../src/wire/opcodes.ts';
-import { connect, Fabric, sge } from '../../transport/fabric.ts';
+import { QpState, WrOpcode } from '../../src/core/constants.ts';
+import * as verbs from '../../src/core/verbs.ts';
+import { psnAdd } from '../../src/transport/psn.ts';
+import { AETH_ACK_UNLIMITED, writeAeth } from '../../src/wire/aeth.ts';
+import { OP_ACKNOWLEDGE } from '../../src/wire/opcodes.ts';
+import { connect, Fabric, sge } from '../transport/fabric.ts';
 
 it('an acknowledgement past a request that has failed here, and past a READ, does not arm the timers of the QP in ERR', () => {
   const f = new Fabric();

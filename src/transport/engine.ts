@@ -63,6 +63,8 @@ export class Engine {
   private resting: SoftQp[] = [];
   private acks: SoftQp[] = [];
   private unflushed = false;
+  /** The last look took in all it may: there may be more. */
+  private behind = false;
   /** Doorbells since the last call of progress(). */
   private rings = 0;
   private readonly receive = (packet: Inbound): void => this.dispatch(packet);
@@ -90,15 +92,16 @@ export class Engine {
     this.rings = 0;
     if (this.acks.length > 0) this.sendAcks();
     const received = this.port.poll(this.receive, RX_BUDGET);
+    this.behind = received >= RX_BUDGET;
     if (this.timers.next <= this.now) this.runTimers();
     if (this.active.length > 0) this.runActive();
     if (this.unflushed) this.flush();
     return received;
   }
 
-  /** Nothing waits to be sent: the owner may sleep until a packet arrives or `nextDeadline` comes. */
+  /** Nothing waits to be sent or taken in: the owner may sleep until a packet arrives or `nextDeadline` comes. */
   get idle(): boolean {
-    return this.acks.length === 0 && this.active.length === 0 && !this.unflushed;
+    return this.acks.length === 0 && this.active.length === 0 && !this.unflushed && !this.behind;
   }
 
   /** When progress() must be called even though nothing arrives; Infinity: never. */

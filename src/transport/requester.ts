@@ -159,7 +159,8 @@ export class Requester {
     let ackReq = false;
     if (reliable) {
       qp.packetsSinceAckReq++;
-      ackReq = last || qp.packetsSinceAckReq >= ACK_EVERY;
+      // Also where the window is about to stop us: without an answer it would not open before the timer runs out.
+      ackReq = last || qp.packetsSinceAckReq >= ACK_EVERY || !path.window.admits(2 * cost, 1);
       if (ackReq) qp.packetsSinceAckReq = 0;
     }
     const solicited = last && flags & SendFlags.SOLICITED ? BTH_SE : 0;

@@ -92,7 +92,7 @@ export class Responder {
     if (flags & OPF_END) qp.msn = (qp.msn + 1) & 0xffffff;
     if (ackReq) this.answer(qp, AETH_ACK_UNLIMITED, psn);
     // What was to be NAKed has come after all.
-    else if (qp.ackQueued && qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, psn);
+    else if (qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, psn);
   }
 
   /** The first packet of the peer says that the connection stands (IBTA 11.6.3.1, Communication Established). */
@@ -408,8 +408,7 @@ export class Responder {
 }
 
 /** A NAK that waits to be sent says all that an acknowledgement of what came before it would. */
-const pendingNak = (qp: SoftQp): boolean =>
-  qp.ackQueued && qp.ackSyndrome >= 0 && qp.ackSyndrome !== AETH_ACK_UNLIMITED;
+const pendingNak = (qp: SoftQp): boolean => qp.ackSyndrome >= 0 && qp.ackSyndrome !== AETH_ACK_UNLIMITED;
 
 /** Requests that are answered by more than an acknowledgement. */
 const ANSWERED = OPF_READ_REQ | OPF_ATOMIC | OPF_ATOMIC_WRITE | OPF_FLUSH;

@@ -4,7 +4,6 @@
 //   npm run test:faults -- --seeds 1000 [--from 1] [--runs 10]
 //   npm run test:faults -- --scenario '{…}'      replays one
 import { parseArgs } from 'node:util';
-import { NOTHING } from './known.ts';
 import { check, explain, report } from './run.ts';
 import { play } from './world.ts';
 
@@ -15,8 +14,6 @@ const { values } = parseArgs({
     from: { ...text, default: '1' },
     runs: { ...text, default: '10' },
     scenario: text,
-    /** With `--scenario`: do not keep clear of known faults. */
-    all: { type: 'boolean', default: false },
   },
 });
 const PROGRESS_MS = 2000;
@@ -24,7 +21,7 @@ const PROGRESS_MS = 2000;
 function replay(json: string): number {
   const scenario = JSON.parse(json);
   try {
-    console.log('passes', values.all ? play(scenario, NOTHING) : play(scenario));
+    console.log('passes', play(scenario));
     return 0;
   } catch (error) {
     console.error(report(explain(scenario, error)));

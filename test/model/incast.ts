@@ -6,7 +6,6 @@ import { parseArgs } from 'node:util';
 import { mtuEnum, QpType, WcStatus, WrOpcode } from '../../src/core/constants.ts';
 import type { SoftQp } from '../../src/transport/qp.ts';
 import { connect, Fabric, type Node, sge } from '../transport/fabric.ts';
-import { keepPolling } from './keep-polling.ts';
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
@@ -43,7 +42,6 @@ const senders = Array.from({ length: SENDERS }, () => {
   const [from, to] = [node.regMr(SIZE), receiver.regMr(SIZE)];
   return { node, qp, post: () => write(node, qp, from, to), bytes: 0, failed: '' };
 });
-for (const node of [receiver, ...senders.map((s) => s.node)]) keepPolling(node);
 
 function write(node: Node, qp: SoftQp, from: ReturnType<Node['regMr']>, to: ReturnType<Node['regMr']>): void {
   const there = { remoteAddr: to.iova, rkey: to.rkey };

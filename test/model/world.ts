@@ -8,7 +8,6 @@ import type { SoftQp } from '../../src/transport/qp.ts';
 import { bthOpcode, bthPsn, bthQpn } from '../../src/wire/bth.ts';
 import { OPF_REQUEST, opcodeFlags } from '../../src/wire/opcodes.ts';
 import { Fabric, fill, type Node, toRts } from '../transport/fabric.ts';
-import { type Avoid, KNOWN } from './known.ts';
 import { checkFetched, checkMemory } from './rc-memory.ts';
 import { End } from './rc-model.ts';
 import { checkSettled } from './rc-settled.ts';
@@ -28,7 +27,6 @@ export interface Outcome {
 class World {
   readonly outcome: Outcome = { completions: 0, errors: 0, retriesExceeded: 0 };
   private readonly s: Scenario;
-  private readonly avoid: Avoid;
   private readonly fabric: Fabric;
   private readonly nodes: Node[];
   private readonly queues: (SharedQueue | null)[];
@@ -43,9 +41,8 @@ class World {
   private lastId = 0;
   private resets = 0;
 
-  constructor(s: Scenario, avoid: Avoid) {
+  constructor(s: Scenario) {
     this.s = s;
-    this.avoid = avoid;
     const { seed, loss, duplicate, reorder, corrupt, jitterUs, window } = s;
     this.fabric = new Fabric({ seed, loss, duplicate, reorder, corrupt, jitterUs });
     this.nodes = [this.fabric.node({ window }), this.fabric.node({ window })];
@@ -100,9 +97,8 @@ class World {
 
   /** A timer is for what the network loses, and for a peer that answers no more. */
   private needsTimer(): boolean {
-    const { ackTimer, careful, loss, corrupt, reorder, rnrRetry, window } = this.s;
-    if (ackTimer || !careful || rnrRetry !== 7 || loss + corrupt + reorder > 0) return true;
-    return this.avoid.windowWithoutAck && window < 1024 * 1024;
+    const { ackTimer, careful, loss, corrupt, reorder, rnrRetry } = this.s;
+    return ackTimer || !careful || rnrRetry !== 7 || loss + corrupt + reorder > 0;
   }
 
   run(): Outcome {
@@ -267,6 +263,6 @@ class World {
 }
 
 /** Throws a `Violation` when the model does not allow what happened. */
-export function play(scenario: Scenario, avoid: Avoid = KNOWN): Outcome {
-  return new World(scenario, avoid).run();
+export function play(scenario: Scenario): Outcome {
+  return new World(scenario).run();
 }

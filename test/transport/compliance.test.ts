@@ -33,6 +33,11 @@ import { ALL_ACCESS, activateUd, addressVector, connect, Fabric, type Node, sge 
 
 const { SUCCESS } = WcStatus;
 const FIRST_PSN = 0xfffff0;
+/** IBTA table "RNR NAK timer field encoding", in microseconds, as <infiniband/verbs.h> and ibv_modify_qp(3) number them. */
+const RNR_TIMER_US: readonly number[] = [
+  ...[655360, 10, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 960, 1280, 1920],
+  ...[2560, 3840, 5120, 7680, 10240, 15360, 20480, 30720, 40960, 61440, 81920, 122880, 163840, 245760, 327680, 491520],
+];
 
 interface Seen {
   readonly from: Node;
@@ -224,6 +229,27 @@ describe('packets', () => {
     f.run(100_000_000);
     assert.equal(seen.length, 1);
     f.close();
+  });
+
+  it('a request met by RNR NAK is repeated after the time its timer code stands for, each of the 32', () => {
+    for (let code = 0; code < 32; code++) {
+      const { f, a, b, qa, qb, seen } = wire({ minRnrTimer: code, timeout: 0 });
+      a.send(qa, { opcode: WrOpcode.SEND });
+      f.run(RNR_TIMER_US[code] / 2);
+      b.recv(qb, {});
+      f.run();
+      assert.deepEqual(
+        a.poll(qa.sendCq).map((wc) => wc.status),
+        [SUCCESS],
+      );
+      const nak = answersOf(seen, b)[0];
+      assert.equal(nak.syndrome, 0x20 | code);
+      const [, again] = seen.filter((s) => s.opcode === RC_SEND_ONLY);
+      const waited = again.at - nak.at;
+      // The NAK takes 2 µs to arrive.
+      assert.ok(waited >= RNR_TIMER_US[code] && waited < RNR_TIMER_US[code] + 5, `code ${code}: ${waited} µs`);
+      f.close();
+    }
   });
 
   it('C9-148: a READ counts in the MSN when it is asked, a WRITE of several packets when its last has come', () => {

@@ -18,10 +18,10 @@ import {
 import { rethDmaLen, rethRkey, rethVa } from '../wire/reth.ts';
 import { scatterRecv } from './data.ts';
 import type { Engine } from './engine.ts';
+import { isSolicited, lengthOk, sequenceOk } from './packet-checks.ts';
 import type { Inbound } from './port.ts';
 import { psnAdd } from './psn.ts';
 import { InMessage, type SoftQp } from './qp.ts';
-import { isSolicited, lengthOk, sequenceOk } from './responder.ts';
 import { swap32 } from './wqe.ts';
 
 /** Bytes before the payload in a UD receive buffer: the GRH (RoCEv2: the IP header in it, IBTA A17.4.5.2). */

@@ -13,24 +13,13 @@ import {
   OP_FETCH_ADD,
   OP_FLUSH,
   OP_READ_REQUEST,
-  OP_SEND_FIRST,
-  OP_SEND_LAST,
-  OP_SEND_LAST_WITH_IMM,
-  OP_SEND_LAST_WITH_INV,
-  OP_SEND_MIDDLE,
   OP_SEND_ONLY,
   OP_SEND_ONLY_WITH_IMM,
-  OP_SEND_ONLY_WITH_INV,
-  OP_WRITE_FIRST,
-  OP_WRITE_LAST,
-  OP_WRITE_LAST_WITH_IMM,
-  OP_WRITE_MIDDLE,
-  OP_WRITE_ONLY,
-  OP_WRITE_ONLY_WITH_IMM,
   opcodeHeaderLen,
 } from '../wire/opcodes.ts';
 import { writeRethHiLo } from '../wire/reth.ts';
 import { gather } from './data.ts';
+import { dataOpcode } from './data-opcode.ts';
 import type { Engine } from './engine.ts';
 import { runLocal } from './local-ops.ts';
 import { psnAdd, psnDiff } from './psn.ts';
@@ -427,16 +416,4 @@ export class Requester {
     qp.readsHead = 0;
     qp.readsOut = 0;
   }
-}
-
-function dataOpcode(op: number, first: boolean, last: boolean): number {
-  if (op === WrOpcode.RDMA_WRITE || op === WrOpcode.RDMA_WRITE_WITH_IMM) {
-    if (!last) return first ? OP_WRITE_FIRST : OP_WRITE_MIDDLE;
-    if (op === WrOpcode.RDMA_WRITE) return first ? OP_WRITE_ONLY : OP_WRITE_LAST;
-    return first ? OP_WRITE_ONLY_WITH_IMM : OP_WRITE_LAST_WITH_IMM;
-  }
-  if (!last) return first ? OP_SEND_FIRST : OP_SEND_MIDDLE;
-  if (op === WrOpcode.SEND) return first ? OP_SEND_ONLY : OP_SEND_LAST;
-  if (op === WrOpcode.SEND_WITH_IMM) return first ? OP_SEND_ONLY_WITH_IMM : OP_SEND_LAST_WITH_IMM;
-  return first ? OP_SEND_ONLY_WITH_INV : OP_SEND_LAST_WITH_INV;
 }

@@ -10,7 +10,6 @@ import {
   atomicEthSwapLo,
   atomicEthVa,
 } from '../wire/atomiceth.ts';
-import { BTH_SE, bthFlags } from '../wire/bth.ts';
 import { getU32 } from '../wire/bytes.ts';
 import { fethPlt, fethSel } from '../wire/feth.ts';
 import { iethRkey } from '../wire/ieth.ts';
@@ -38,7 +37,9 @@ import {
 import { rethDmaLen, rethRkey, rethVa } from '../wire/reth.ts';
 import { scatterRecv } from './data.ts';
 import type { Engine } from './engine.ts';
+import { jobEnd, jobLimit, mayRepeat, tooMany } from './jobs.ts';
 import { invalidate } from './local-ops.ts';
+import { isSolicited, lengthOk, sequenceOk } from './packet-checks.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { InMessage, Resource, ResourceKind, type SoftQp } from './qp.ts';
 import { MAX_MESSAGE } from './send-slot.ts';
@@ -393,8 +394,7 @@ export class Responder {
     }
     qp.respStopped = true;
     this.answer(qp, syndrome, psn);
-    // C9-222.1.1: an error that no receive work request ends with is told by an event.
-    // C9-222.1.1: where a receive work request has been completed in error, that says it.
+    // C9-222.1.1: an event tells it, unless a receive work request has been completed in error.
     if (this.blamed) return;
     const event = syndrome === NAK_REM_ACC ? EventType.QP_ACCESS_ERR : EventType.QP_REQ_ERR;
     qp.context.device.raise(event, qp);
@@ -414,35 +414,3 @@ const pendingNak = (qp: SoftQp): boolean => qp.ackSyndrome >= 0 && qp.ackSyndrom
 const ANSWERED = OPF_READ_REQ | OPF_ATOMIC | OPF_ATOMIC_WRITE | OPF_FLUSH;
 
 const addressOf = (target: MemoryRegion | MemoryWindow): number => ('iova' in target ? target.iova : target.addr);
-
-/** More READs and atomics at a time than the connection was set up for; answers to duplicates are not held against it. */
-function tooMany(qp: SoftQp): boolean {
-  let fresh = 0;
-  for (let i = 0; i < qp.jobs.length; i++) if (!qp.jobs[i].repeated) fresh++;
-  return fresh >= jobLimit(qp);
-}
-
-/** Answers to duplicates that wait at a time, beside the others; a requester that wants more asks again. */
-const mayRepeat = (qp: SoftQp): boolean => qp.jobs.length < 2 * jobLimit(qp);
-
-const jobLimit = (qp: SoftQp): number => Math.max(1, qp.attr.maxDestRdAtomic);
-
-/** PSN after the last answer of a job. */
-export const jobEnd = (qp: SoftQp, job: Resource): number =>
-  psnAdd(job.psn, job.kind === ResourceKind.READ ? Math.max(1, Math.ceil(job.length / qp.mtu)) : 1);
-
-/** Does the packet fit where the message stands (IBTA table 54, valid sequences of opcodes)? */
-export function sequenceOk(qp: SoftQp, flags: number): boolean {
-  if (flags & OPF_START) return qp.inMessage === InMessage.NONE;
-  if (flags & OPF_SEND) return qp.inMessage === InMessage.SEND;
-  return flags & OPF_WRITE ? qp.inMessage === InMessage.WRITE : true;
-}
-
-/** First and middle packets are full, a last one is not empty (C9-92, IBTA 9.7.4.1.6). */
-export function lengthOk(qp: SoftQp, flags: number, length: number): boolean {
-  if ((flags & (OPF_SEND | OPF_WRITE)) === 0) return length === (flags & OPF_ATOMIC_WRITE ? 8 : 0);
-  if ((flags & OPF_END) === 0) return length === qp.mtu;
-  return length <= qp.mtu && (length > 0 || (flags & OPF_START) !== 0);
-}
-
-export const isSolicited = (buf: Buffer, off: number): boolean => (bthFlags(buf, off) & BTH_SE) !== 0;

@@ -1,0 +1,20 @@
+// What any request packet is checked for before it is looked into.
+import { BTH_SE, bthFlags } from '../wire/bth.ts';
+import { OPF_ATOMIC_WRITE, OPF_END, OPF_SEND, OPF_START, OPF_WRITE } from '../wire/opcodes.ts';
+import { InMessage, type SoftQp } from './qp.ts';
+
+/** Does the packet fit where the message stands (IBTA table 54, valid sequences of opcodes)? */
+export function sequenceOk(qp: SoftQp, flags: number): boolean {
+  if (flags & OPF_START) return qp.inMessage === InMessage.NONE;
+  if (flags & OPF_SEND) return qp.inMessage === InMessage.SEND;
+  return flags & OPF_WRITE ? qp.inMessage === InMessage.WRITE : true;
+}
+
+/** First and middle packets are full, a last one is not empty (C9-92, IBTA 9.7.4.1.6). */
+export function lengthOk(qp: SoftQp, flags: number, length: number): boolean {
+  if ((flags & (OPF_SEND | OPF_WRITE)) === 0) return length === (flags & OPF_ATOMIC_WRITE ? 8 : 0);
+  if ((flags & OPF_END) === 0) return length === qp.mtu;
+  return length <= qp.mtu && (length > 0 || (flags & OPF_START) !== 0);
+}
+
+export const isSolicited = (buf: Buffer, off: number): boolean => (bthFlags(buf, off) & BTH_SE) !== 0;

@@ -13,7 +13,7 @@ import { UDP_LEN } from '../wire/udp.ts';
 const FLUSH_BYTES = 1 << 20;
 const DEFAULT_TTL = 64;
 
-/** A capture file that is being written. What it holds is written out when a MiB has come together, and on {@link close}. */
+/** A capture file that is being written. What it holds is written out when a MiB has come together, when the device is idle, and on {@link close}. */
 export class CaptureFile implements Tap {
   private readonly fd: number;
   private readonly writer: PcapngWriter;
@@ -68,7 +68,9 @@ export class CaptureFile implements Tap {
     if (this.writer.pending >= FLUSH_BYTES) this.flush();
   }
 
+  /** Writes out what has come together. */
   flush(): void {
+    if (this.writer.pending === 0) return;
     for (const chunk of this.writer.take()) writeSync(this.fd, chunk);
   }
 

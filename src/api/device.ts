@@ -48,6 +48,7 @@ export class Device extends EventEmitter<DeviceEvents> {
   private readonly capture: CaptureFile | null;
   private readonly cqs = new Set<CompletionQueue>();
   private closed = false;
+  private readonly flushCapture = (): void => this.capture?.flush();
 
   /** @internal */
   constructor(rxe: Rxe, capture: CaptureFile | null, owner: string) {
@@ -60,6 +61,11 @@ export class Device extends EventEmitter<DeviceEvents> {
       ackAsyncEvent(event);
     };
     this.loop = new EngineLoop(rxe.engine, rxe.link);
+    if (capture !== null) {
+      // So that a process that is killed loses little, and one that exits nothing.
+      this.loop.onSleep = this.flushCapture;
+      process.on('exit', this.flushCapture);
+    }
   }
 
   get name(): string {
@@ -161,6 +167,7 @@ export class Device extends EventEmitter<DeviceEvents> {
     for (const cq of this.cqs) cq.cancel();
     this.loop.close();
     this.rxe.close();
+    process.off('exit', this.flushCapture);
     this.capture?.close();
   }
 

@@ -21,6 +21,8 @@ export interface Watcher {
 export class EngineLoop {
   readonly engine: Engine;
   readonly link: Link;
+  /** Called when there is nothing to do, before sleeping. */
+  onSleep: (() => void) | null = null;
   private readonly watchers = new Set<Watcher>();
   private readonly waiter: Waiter | null;
   private scheduled = false;
@@ -112,6 +114,7 @@ export class EngineLoop {
       return;
     }
     this.scheduled = false;
+    this.onSleep?.();
     this.sleep();
   }
 

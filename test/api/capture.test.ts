@@ -8,6 +8,7 @@ import { type Device, openDevice } from '../../src/api/index.ts';
 import { formatIp } from '../../src/wire/ip.ts';
 import { uniqueAddresses } from '../helpers/address.ts';
 import { requireProgram } from '../helpers/debian.ts';
+import { repoUrl, runModule } from '../helpers/run.ts';
 import { assertTsharkContent, framesWithIcrc, tsharkFields } from './capture-check.ts';
 import { connect, makeEnd, nextOk, pattern } from './fixture.ts';
 
@@ -128,3 +129,27 @@ test('what is lost on purpose is in the sender’s file only', async () => {
   const [sent, arrived] = files.map(from);
   assert.ok(arrived >= 256 && sent > arrived * 1.1 && sent < arrived * 1.5, `${sent} sent, ${arrived} arrived`);
 });
+
+for (const end of ['process.exit(0)', "setTimeout(() => process.kill(process.pid, 'SIGKILL'), 50)"]) {
+  test(`a program that ends by ${end} leaves what was captured`, async () => {
+    const [address] = uniqueAddresses(1);
+    const file = join(dir, `end-${address}.pcapng`);
+    await runModule(`
+      import { openDevice } from '${repoUrl('src/api/index.ts')}';
+      const device = await openDevice({ address: '${address}', capture: '${file}' });
+      const pd = device.allocPd();
+      const cq = device.createCq();
+      const [x, y] = [1, 2].map(() => pd.createQp({ type: 'RC', sendCq: cq }));
+      x.connect(y.endpoint());
+      y.connect(x.endpoint());
+      y.postRecv({});
+      x.postSend({ opcode: 'SEND' });
+      for (let i = 0; i < 2; i++) (await cq.next()).orThrow();
+      ${end};
+    `);
+    assert.deepEqual(
+      framesWithIcrc(file).map((f) => f.packet.name),
+      ['RC SEND Only', 'RC Acknowledge'],
+    );
+  });
+}

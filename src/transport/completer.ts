@@ -101,6 +101,7 @@ export class Completer {
     if (released > 0) {
       released = Math.min(released, qp.inflight);
       qp.inflight -= released;
+      qp.path!.window.acknowledged(released);
       this.engine.wake(qp.path!.window.release(released));
     }
     this.progress(qp, una);
@@ -139,6 +140,7 @@ export class Completer {
     }
     qp.retryLeft--;
     engine.counters.completer_retry_err++;
+    qp.path!.window.lost(engine.now);
     engine.requester.goBack(qp, qp.una);
     engine.armAckTimer(qp);
   }

@@ -46,7 +46,6 @@ export class Device extends EventEmitter<DeviceEvents> {
   private readonly context: Context;
   private readonly loop: EngineLoop;
   private readonly capture: CaptureFile | null;
-  private readonly cqs = new Set<CompletionQueue>();
   private closed = false;
   private readonly flushCapture = (): void => this.capture?.flush();
 
@@ -133,9 +132,7 @@ export class Device extends EventEmitter<DeviceEvents> {
 
   /** A completion queue with room for at least `cqe` completions. Default 256. */
   createCq(options: { readonly cqe?: number } = {}): CompletionQueue {
-    const cq = new CompletionQueue(createCq(this.context, options.cqe ?? 256), this.loop);
-    this.cqs.add(cq);
-    return cq;
+    return new CompletionQueue(createCq(this.context, options.cqe ?? 256), this.loop);
   }
 
   /**
@@ -164,7 +161,6 @@ export class Device extends EventEmitter<DeviceEvents> {
     // What was promised to peers (acknowledgements) goes out first.
     this.rxe.engine.progress();
     closeContext(this.context);
-    for (const cq of this.cqs) cq.cancel();
     this.loop.close();
     this.rxe.close();
     process.off('exit', this.flushCapture);

@@ -1,4 +1,4 @@
-import { nameOf, WcStatus, type WcStatusName } from '../core/constants.ts';
+import type { WcStatusName } from '../core/constants.ts';
 import type { Completion } from './completion.ts';
 
 export { VerbsError } from '../core/errors.ts';
@@ -38,6 +38,3 @@ export class WcError extends Error {
     this.qpn = qpn;
   }
 }
-
-/** The name of a status number. */
-export const wcStatusName = (status: number): WcStatusName => nameOf(WcStatus, status) as WcStatusName;

@@ -16,6 +16,8 @@ const SPIN_US = 100;
 /** Something that waits for the engine: it looks, after each step, whether what it waits for has come. */
 export interface Watcher {
   check(): void;
+  /** The device is closed: it will not come. */
+  cancel(): void;
 }
 
 export class EngineLoop {
@@ -89,6 +91,7 @@ export class EngineLoop {
 
   close(): void {
     this.closed = true;
+    for (const watcher of this.watchers) watcher.cancel();
     this.link.onArrival = null;
     this.waiter?.close();
     if (this.timer !== null) clearTimeout(this.timer);

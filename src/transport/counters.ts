@@ -7,13 +7,9 @@ export class Counters {
   rcvd_rnr_err = 0;
   send_rnr_err = 0;
   rcvd_seq_err = 0;
-  ack_deferred = 0;
   retry_exceeded_err = 0;
   retry_rnr_exceeded_err = 0;
   completer_retry_err = 0;
-  send_err = 0;
-  rdma_sends = 0;
-  rdma_recvs = 0;
   /** Packets thrown away: malformed, for no QP, from a stranger, with a wrong key. */
   dropped_pkts = 0;
   icrc_errors = 0;

@@ -15,7 +15,6 @@ import {
   opcodeImmOff,
   opcodeRethOff,
 } from '../wire/opcodes.ts';
-import { rethDmaLen, rethRkey, rethVa } from '../wire/reth.ts';
 import { scatterRecv } from './data.ts';
 import type { Engine } from './engine.ts';
 import { isSolicited, lengthOk, sequenceOk } from './packet-checks.ts';
@@ -88,11 +87,7 @@ export class DatagramReceiver {
   ): void {
     const keys = this.engine.keys;
     if (flags & OPF_RETH) {
-      const reth = off + opcodeRethOff[opcode];
-      qp.writeVa = rethVa(buf, reth);
-      qp.writeRkey = rethRkey(buf, reth);
-      qp.writeTotal = rethDmaLen(buf, reth);
-      qp.writeLeft = qp.writeTotal;
+      qp.beginWrite(buf, off + opcodeRethOff[opcode]);
       if ((qp.attr.accessFlags & Access.REMOTE_WRITE) === 0) return;
     }
     if (length > qp.writeLeft || (flags & OPF_END && length !== qp.writeLeft)) return this.abandon(qp);

@@ -1,5 +1,6 @@
 // The state of a software queue pair, as plain fields: requester, completer and responder work on it.
 import { type QpInit, QueuePair } from '../core/qp.ts';
+import { rethDmaLen, rethRkey, rethVa } from '../wire/reth.ts';
 import type { SoftCq } from './cq.ts';
 import type { Path } from './port.ts';
 import { CurrentRecv, recvRing, type SoftSrq } from './recv-queue.ts';
@@ -132,6 +133,14 @@ export class SoftQp extends QueuePair {
     this.rcq = init.recvCq as SoftCq;
     this.slots = new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
     this.recv = new CurrentRecv(Math.max(1, init.srq === null ? cap.maxRecvSge : init.srq.attr.maxSge));
+  }
+
+  /** A WRITE begins: its RETH, at `reth`, says where it goes and how long it is. */
+  beginWrite(buf: Buffer, reth: number): void {
+    this.writeVa = rethVa(buf, reth);
+    this.writeRkey = rethRkey(buf, reth);
+    this.writeTotal = rethDmaLen(buf, reth);
+    this.writeLeft = this.writeTotal;
   }
 
   /** Makes room for `max` outstanding READs and atomics, and for those there are. */

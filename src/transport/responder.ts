@@ -183,11 +183,8 @@ export class Responder {
     const keys = this.engine.keys;
     if (flags & OPF_RETH) {
       if ((qp.attr.accessFlags & Access.REMOTE_WRITE) === 0) return NAK_INV_REQ;
-      const reth = off + opcodeRethOff[opcode];
-      qp.writeVa = rethVa(buf, reth);
-      qp.writeRkey = rethRkey(buf, reth);
-      qp.writeTotal = rethDmaLen(buf, reth);
-      qp.writeLeft = qp.writeTotal;
+      qp.beginWrite(buf, off + opcodeRethOff[opcode]);
+      // C9-94
       if (qp.writeTotal > MAX_MESSAGE) return NAK_INV_REQ;
       // C9-88: the R_Key of a WRITE of length zero is not checked.
       if (qp.writeLeft > 0 && !keys.remote(qp.writeRkey, qp, qp.writeVa, qp.writeLeft, Access.REMOTE_WRITE))

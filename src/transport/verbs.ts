@@ -8,6 +8,7 @@ import type { DriverOps } from '../core/driver.ts';
 import { VerbsError } from '../core/errors.ts';
 import type { ProtectionDomain } from '../core/pd.ts';
 import type { QpAttr, QpInit, QueuePair } from '../core/qp.ts';
+import { applyAttr } from '../core/qp-attr.ts';
 import type { SharedReceiveQueue, SrqAttr } from '../core/srq.ts';
 import { type RecvWr, type SendWr, WorkCompletion } from '../core/work.ts';
 import { SoftAh } from './ah.ts';
@@ -130,7 +131,7 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
         throw new VerbsError('postRecv', 'EINVAL', 'the QP is in state RESET; modify it to INIT first');
       }
       produceRecv(soft.rq, wr, soft.cap.maxRecvSge);
-      if (soft.attr.state === QpState.ERR) engine.recvPosted(soft);
+      engine.recvPosted(soft);
     },
 
     createSrq(pd: ProtectionDomain, attr: SrqAttr): SharedReceiveQueue {
@@ -170,52 +171,26 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
 function modify(engine: Engine, qp: SoftQp, attr: Partial<QpAttr>, mask: number): void {
   const a = qp.attr;
   const M = QpAttrMask;
-  if (mask & M.PKEY_INDEX) a.pkeyIndex = attr.pkeyIndex!;
-  if (mask & M.PORT) a.port = attr.port!;
-  if (mask & M.ACCESS_FLAGS) a.accessFlags = attr.accessFlags!;
-  if (mask & M.QKEY) a.qkey = attr.qkey!;
+  // The state is entered last, and by its own rules.
+  applyAttr(qp, attr, mask & ~M.STATE);
   if (mask & M.AV) {
-    a.av = attr.av!;
     // What is in flight leaves the old way's window, which others share.
     engine.requester.releaseWindow(qp);
-    qp.path = engine.port.pathTo(attr.av!);
+    qp.path = engine.port.pathTo(a.av!);
   }
-  if (mask & M.PATH_MTU) {
-    a.pathMtu = attr.pathMtu!;
-    qp.mtu = mtuBytes(a.pathMtu);
-  }
-  if (mask & M.DEST_QPN) a.destQpn = attr.destQpn!;
-  if (mask & M.RQ_PSN) {
-    a.rqPsn = attr.rqPsn!;
-    qp.ePsn = a.rqPsn;
-  }
-  if (mask & M.MAX_DEST_RD_ATOMIC) a.maxDestRdAtomic = attr.maxDestRdAtomic!;
-  if (mask & M.MIN_RNR_TIMER) a.minRnrTimer = attr.minRnrTimer!;
+  if (mask & M.PATH_MTU) qp.mtu = mtuBytes(a.pathMtu);
+  if (mask & M.RQ_PSN) qp.ePsn = a.rqPsn;
   if (mask & M.SQ_PSN) {
-    a.sqPsn = attr.sqPsn!;
     qp.sqPsn = a.sqPsn;
     qp.una = a.sqPsn;
     qp.sndMax = a.sqPsn;
     qp.nextPsn = a.sqPsn;
   }
-  if (mask & M.TIMEOUT) {
-    a.timeout = attr.timeout!;
-    // C9-140: 4.096 microseconds times two to the value; 0 switches the timer off.
-    qp.timeoutUs = a.timeout === 0 ? 0 : 4.096 * 2 ** a.timeout;
-  }
-  if (mask & M.RETRY_CNT) {
-    a.retryCnt = attr.retryCnt!;
-    qp.retryLeft = a.retryCnt;
-  }
-  if (mask & M.RNR_RETRY) {
-    a.rnrRetry = attr.rnrRetry!;
-    qp.rnrLeft = a.rnrRetry;
-  }
-  if (mask & M.MAX_QP_RD_ATOMIC) {
-    a.maxRdAtomic = attr.maxRdAtomic!;
-    qp.resizeReads(a.maxRdAtomic);
-  }
-  if (mask & M.EN_SQD_ASYNC_NOTIFY) a.enSqdAsyncNotify = attr.enSqdAsyncNotify!;
+  // C9-140: 4.096 microseconds times two to the value; 0 switches the timer off.
+  if (mask & M.TIMEOUT) qp.timeoutUs = a.timeout === 0 ? 0 : 4.096 * 2 ** a.timeout;
+  if (mask & M.RETRY_CNT) qp.retryLeft = a.retryCnt;
+  if (mask & M.RNR_RETRY) qp.rnrLeft = a.rnrRetry;
+  if (mask & M.MAX_QP_RD_ATOMIC) qp.resizeReads(a.maxRdAtomic);
   if (mask & M.STATE) enter(engine, qp, attr.state!);
 }
 

@@ -2,6 +2,7 @@
 import type { AddressVector } from '../../core/ah.ts';
 import type { GidTable } from '../../core/gid.ts';
 import { addressOfGid } from '../../core/gid-text.ts';
+import { sameAddress } from '../../link/address.ts';
 import type { Arrival, Flow, Link } from '../../link/link.ts';
 import type { Inbound, Path, Port } from '../../transport/port.ts';
 import { PeerWindow } from '../../transport/window.ts';
@@ -47,12 +48,6 @@ class RocePath implements Path {
   }
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}
-
 /** The packet in hand: a view of the datagram that the link handed over. */
 class RoceInbound implements Inbound {
   arrival!: Arrival;
@@ -70,7 +65,7 @@ class RoceInbound implements Inbound {
   isFrom(path: Path): boolean {
     const flow = (path as RocePath).flow;
     const arrival = this.arrival;
-    return flow.local === arrival.local && sameBytes(flow.dst, arrival.src);
+    return flow.local === arrival.local && sameAddress(flow.dst, arrival.src);
   }
 
   // IBTA A17.4.5.2: an IPv4 header stands in the last 20 bytes of the place for the GRH, the bytes before it mean nothing.
@@ -201,7 +196,12 @@ export class RocePort implements Port {
   }
 
   private seedOf(a: Arrival): number {
-    if (a.group === null && a.sport === this.seedPort && a.local === this.seedLocal && sameBytes(a.src, this.seedSrc)) {
+    if (
+      a.group === null &&
+      a.sport === this.seedPort &&
+      a.local === this.seedLocal &&
+      sameAddress(a.src, this.seedSrc)
+    ) {
       return this.seed;
     }
     const dst = a.group ?? this.link.addresses[a.local].bytes;

@@ -3,6 +3,7 @@ import type { Device } from './device.ts';
 import { HandleTable } from './handles.ts';
 import { type Limits, limitsWith } from './limits.ts';
 import type { VerbsObject } from './object.ts';
+import { localQueueMemory, type QueueMemory } from './queue-memory.ts';
 
 /** `struct ibv_async_event`: what happened, and to which object (null: the port or the device). */
 export interface AsyncEvent {
@@ -28,6 +29,8 @@ export class Context {
   readonly rights: Rights;
   readonly limits: Limits;
   readonly contextClass: ContextClass;
+  /** Where its queues lie: drivers lay them out in this. */
+  readonly queueMemory: QueueMemory;
   readonly handles = new HandleTable();
   /** All live objects by handle. */
   readonly objects: ReadonlyMap<number, VerbsObject> = this.handles.objects;
@@ -43,11 +46,13 @@ export class Context {
     rights: Rights,
     limits: Limits = limitsWith(),
     contextClass: ContextClass = 'consumer',
+    queueMemory: QueueMemory = localQueueMemory,
   ) {
     this.device = device;
     this.owner = owner;
     this.rights = rights;
     this.limits = limits;
     this.contextClass = contextClass;
+    this.queueMemory = queueMemory;
   }
 }

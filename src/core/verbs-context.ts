@@ -6,6 +6,7 @@ import { destroyExtensionObject } from './extension-call.ts';
 import type { ObjectOf } from './handles.ts';
 import { type Limits, limitsWith } from './limits.ts';
 import type { ObjectKind } from './object.ts';
+import type { QueueMemory } from './queue-memory.ts';
 import { release } from './tracking.ts';
 import { destroyAh } from './verbs-ah.ts';
 import { destroyCompChannel, destroyCq } from './verbs-cq.ts';
@@ -23,6 +24,8 @@ export interface OpenOptions {
   readonly limits?: Partial<Limits>;
   /** `user` for a program behind uverbs; in-process code is a `consumer`, and gets kernel-verbs devices only. */
   readonly contextClass?: ContextClass;
+  /** Where work and completion queues lie, for an owner that maps them; else they are private to this process. */
+  readonly queueMemory?: QueueMemory;
 }
 
 /** `ibv_open_device` */
@@ -38,7 +41,14 @@ export function openContext(device: Device, options: OpenOptions): Context {
     );
   }
   const rights: Rights = { netRaw: options.rights?.netRaw === true, management: options.rights?.management === true };
-  const context = new Context(device, options.owner, rights, limitsWith(options.limits), contextClass);
+  const context = new Context(
+    device,
+    options.owner,
+    rights,
+    limitsWith(options.limits),
+    contextClass,
+    options.queueMemory,
+  );
   device.contexts.add(context);
   return context;
 }

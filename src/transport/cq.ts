@@ -4,7 +4,7 @@ import type { Context } from '../core/context.ts';
 import { Armed, type CompletionChannel, CompletionQueue } from '../core/cq.ts';
 import type { WorkCompletion } from '../core/work.ts';
 import type { SoftQp } from './qp.ts';
-import { Ring, type RingAllocator } from './ring.ts';
+import { Ring } from './ring.ts';
 import { swap32, u64 } from './wqe.ts';
 
 const CQE_SIZE = 64;
@@ -34,15 +34,9 @@ export class SoftCq extends CompletionQueue {
   /** Called with the QPs of a queue that has overrun. */
   private readonly onOverrun: (cq: SoftCq) => void;
 
-  constructor(
-    context: Context,
-    cqe: number,
-    channel: CompletionChannel | null,
-    allocate: RingAllocator,
-    onOverrun: (cq: SoftCq) => void,
-  ) {
+  constructor(context: Context, cqe: number, channel: CompletionChannel | null, onOverrun: (cq: SoftCq) => void) {
     super(context, cqe, channel);
-    this.ring = new Ring(CQE_SIZE, cqe, allocate);
+    this.ring = new Ring(CQE_SIZE, cqe, context.queueMemory, 'producer');
     this.cqe = this.ring.mask;
     this.onOverrun = onOverrun;
   }

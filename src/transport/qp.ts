@@ -4,7 +4,7 @@ import { rethDmaLen, rethRkey, rethVa } from '../wire/reth.ts';
 import type { SoftCq } from './cq.ts';
 import type { Path } from './port.ts';
 import { CurrentRecv, recvRing, type SoftSrq } from './recv-queue.ts';
-import { Ring, type RingAllocator } from './ring.ts';
+import { Ring } from './ring.ts';
 import { SEND_WQE_SIZE, SGE_SIZE } from './wqe.ts';
 
 /** What the requester knows of a send queue element, apart from the ring, which its poster can write at any time. */
@@ -117,17 +117,18 @@ export class SoftQp extends QueuePair {
   readonly jobs: Resource[] = [];
   readonly spare: Resource[] = [];
 
-  constructor(init: QpInit, maxSendSge: number, allocate: RingAllocator) {
+  constructor(init: QpInit, maxSendSge: number) {
     super(init);
     const cap = init.cap;
     this.sq = new Ring(
       SEND_WQE_SIZE + Math.max(maxSendSge * SGE_SIZE, cap.maxInlineData, SGE_SIZE),
       cap.maxSendWr,
-      allocate,
+      this.context.queueMemory,
+      'consumer',
     );
     cap.maxSendWr = this.sq.mask;
     this.softSrq = init.srq as SoftSrq | null;
-    this.rq = init.srq === null ? recvRing(cap.maxRecvWr, cap.maxRecvSge, allocate) : null;
+    this.rq = init.srq === null ? recvRing(cap.maxRecvWr, cap.maxRecvSge, this.context.queueMemory) : null;
     if (this.rq !== null) cap.maxRecvWr = this.rq.mask;
     this.scq = init.sendCq as SoftCq;
     this.rcq = init.recvCq as SoftCq;

@@ -2,20 +2,21 @@
 // free for its poster as soon as it is taken, and because what is checked must be what is used.
 import { EventType } from '../core/constants.ts';
 import type { ProtectionDomain } from '../core/pd.ts';
+import type { QueueMemory } from '../core/queue-memory.ts';
 import { SharedReceiveQueue, type SrqAttr } from '../core/srq.ts';
-import { Ring, type RingAllocator } from './ring.ts';
+import { Ring } from './ring.ts';
 import { RECV_WQE_SIZE, RQ, SGE_SIZE, u64 } from './wqe.ts';
 
-export function recvRing(maxWr: number, maxSge: number, allocate: RingAllocator): Ring {
-  return new Ring(RECV_WQE_SIZE + maxSge * SGE_SIZE, maxWr, allocate);
+export function recvRing(maxWr: number, maxSge: number, memory: QueueMemory): Ring {
+  return new Ring(RECV_WQE_SIZE + maxSge * SGE_SIZE, maxWr, memory, 'consumer');
 }
 
 export class SoftSrq extends SharedReceiveQueue {
   ring: Ring;
 
-  constructor(pd: ProtectionDomain, attr: SrqAttr, allocate: RingAllocator) {
+  constructor(pd: ProtectionDomain, attr: SrqAttr) {
     super(pd, attr);
-    this.ring = recvRing(attr.maxWr, attr.maxSge, allocate);
+    this.ring = recvRing(attr.maxWr, attr.maxSge, pd.context.queueMemory);
     attr.maxWr = this.ring.mask;
   }
 

@@ -17,7 +17,6 @@ import type { Engine } from './engine.ts';
 import { unbind } from './local-ops.ts';
 import { InMessage, SoftQp } from './qp.ts';
 import { SoftSrq } from './recv-queue.ts';
-import { localRing, type RingAllocator } from './ring.ts';
 import { produceRecv, produceSend } from './wqe.ts';
 
 export type SoftOps = Omit<DriverOps, 'queryDevice' | 'queryPort' | 'attachMcast' | 'detachMcast'>;
@@ -27,7 +26,6 @@ export interface SoftVerbsOptions {
   readonly mtu: number;
   /** Random number below a bound: the first QPN is drawn, so that packets for an earlier life of the device meet no QP. */
   readonly random: (below: number) => number;
-  readonly allocate?: RingAllocator;
 }
 
 const makeCompletion = (): WorkCompletion => new WorkCompletion();
@@ -37,7 +35,6 @@ const QPNS = 0xffffff - FIRST_QPN;
 /** The verbs over `engine`. */
 export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
   const { mtu } = options;
-  const allocate = options.allocate ?? localRing;
   let lastQpn = options.random(QPNS);
   let lastAh = 0;
 
@@ -59,12 +56,12 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
     deallocMw: unbind,
 
     createCq(context: Context, cqe: number, channel: CompletionChannel | null): CompletionQueue {
-      return new SoftCq(context, cqe, channel, allocate, (cq) => engine.overrun(cq));
+      return new SoftCq(context, cqe, channel, (cq) => engine.overrun(cq));
     },
     destroyCq: () => {},
     resizeCq(cq: CompletionQueue, cqe: number): void {
       const soft = cq as SoftCq;
-      const ring = soft.ring.resized(cqe, allocate);
+      const ring = soft.ring.resized(cqe, cq.context.queueMemory);
       if (ring === null) {
         throw new VerbsError(
           'resizeCq',
@@ -85,7 +82,7 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
     },
 
     createQp(init: QpInit): QueuePair {
-      const qp = new SoftQp(init, init.cap.maxSendSge, allocate);
+      const qp = new SoftQp(init, init.cap.maxSendSge);
       qp.qpn = newQpn();
       qp.mtu = mtu;
       engine.qps.set(qp.qpn, qp);
@@ -135,12 +132,12 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
     },
 
     createSrq(pd: ProtectionDomain, attr: SrqAttr): SharedReceiveQueue {
-      return new SoftSrq(pd, attr, allocate);
+      return new SoftSrq(pd, attr);
     },
     modifySrq(srq: SharedReceiveQueue, attr: Partial<SrqAttr>, mask: number): void {
       const soft = srq as SoftSrq;
       if (mask & SrqAttrMask.MAX_WR) {
-        const ring = soft.ring.resized(attr.maxWr ?? 0, allocate);
+        const ring = soft.ring.resized(attr.maxWr ?? 0, srq.context.queueMemory);
         if (ring === null)
           throw new VerbsError('modifySrq', 'EINVAL', `${soft.ring.count} work requests wait in the SRQ`);
         soft.ring = ring;

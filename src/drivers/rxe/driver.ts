@@ -9,7 +9,6 @@ import { registerDevice, unregisterDevice } from '../../core/registry.ts';
 import type { Link } from '../../link/link.ts';
 import { Engine } from '../../transport/engine.ts';
 import type { SoftQp } from '../../transport/qp.ts';
-import type { RingAllocator } from '../../transport/ring.ts';
 import { softVerbs } from '../../transport/verbs.ts';
 import { deviceAttributes, pathMtuOf, portAttributes } from './attributes.ts';
 import { RocePort } from './port.ts';
@@ -22,8 +21,6 @@ export interface RxeOptions {
   readonly link: Link;
   /** Microseconds that only go forward. */
   readonly clock: () => number;
-  /** Memory for work and completion queues. */
-  readonly allocate?: RingAllocator;
   /** Random number below a bound; node:crypto's unless a simulation wants its own. */
   readonly random?: (below: number) => number;
 }
@@ -85,7 +82,6 @@ function rxeOps(device: Device, link: Link, engine: Engine, options: RxeOptions)
     ...softVerbs(engine, {
       mtu: mtuBytes(pathMtuOf(link)),
       random: options.random ?? randomInt,
-      allocate: options.allocate,
     }),
     attachMcast(_qp, gid): void {
       if (device.mcast.membersOf(gid).length === 0) link.join(...membership(gid));

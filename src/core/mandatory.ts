@@ -34,11 +34,49 @@ export interface Verb {
   readonly owed: Owed;
   /** Why it is in that class. */
   readonly source: string;
+  /** How it differs for iWARP; null where it does not. */
+  readonly iwarp: string | null;
 }
 
 type Section = Verb['section'];
 
 const LINUX = 'Linux ib_device_check_mandatory';
+
+/**
+ * What Linux's `ib_device_check_mandatory` (drivers/infiniband/core/device.c) asked of every device from 2005 on: without
+ * any one of these a device was refused (EINVAL), which is why drivers carried stubs. get_port_immutable came in 2015.
+ */
+export const LINUX_THEN: readonly string[] = [
+  ...['query_device', 'query_port', 'query_pkey', 'query_gid', 'alloc_pd', 'dealloc_pd', 'create_ah', 'destroy_ah'],
+  ...['create_qp', 'modify_qp', 'destroy_qp', 'post_send', 'post_recv', 'create_cq', 'destroy_cq', 'poll_cq'],
+  ...['req_notify_cq', 'get_dma_mr', 'dereg_mr', 'get_port_immutable'],
+];
+
+/**
+ * What it asks today. Since 2019 a device that lacks one registers all the same, but `kverbs_provider` is false: it is for
+ * user contexts only. The tables of GIDs and P_Keys are the core's, address handles a capability.
+ */
+export const LINUX_NOW: readonly string[] = [
+  ...LINUX_THEN.filter((name) => !['query_pkey', 'query_gid', 'create_ah', 'destroy_ah'].includes(name)),
+  'reg_user_mr',
+];
+
+/** Where iWARP (RFC 5040, 5041, 5044; verbs: draft-hilland-rddp-verbs) differs from InfiniBand. */
+export const IWARP: Readonly<Record<string, string>> = {
+  modify_qp:
+    'IDLE, RTS, CLOSING, TERMINATE, ERROR instead of INIT, RTR, RTS, SQD; to RTS with an established LLP stream',
+  create_ah: 'none: there are no datagrams',
+  destroy_ah: 'none: there are no datagrams',
+  query_ah: 'none: there are no datagrams',
+  attach_mcast: 'none: there are no datagrams',
+  detach_mcast: 'none: there are no datagrams',
+  query_pkey: 'none: there are no partitions (Linux does not ask for the verb any more)',
+  query_gid: 'one entry, from the MAC address; addresses are those of IP',
+  post_send: 'no immediate data and no atomics but with RFC 7306; the sink of a READ needs an STag with remote write',
+  atomic: 'RFC 7306 only',
+  bind_mw: 'windows of type 2 only, bound by a work request',
+  create_srq: 'limits besides: of one queue pair (S-RQ per-QP limit)',
+};
 
 function verb(
   name: string,
@@ -48,7 +86,7 @@ function verb(
   owed: Owed,
   source: string,
 ): Verb {
-  return { name, ibta, section, ops, owed, source };
+  return { name, ibta, section, ops, owed, source, iwarp: IWARP[name] ?? null };
 }
 
 /** Every verb there is. Those that Linux demands of a kernel-verbs device come first, in its order. */

@@ -32,13 +32,15 @@ export function deviceAttributes(device: Device, all: boolean): Attribute[] {
     ['vendor_part_id', a.vendorPartId],
     ['hw_ver', hex(a.hwVer)],
     ['phys_port_cnt', a.physPortCnt],
+    // What makes a device one for user contexts only is told whether it is asked for or not.
+    ...(device.missingVerbs.length === 0 ? [] : [['missing_verbs', device.missingVerbs] as const]),
   ];
   if (!all) return some;
   const caps = Object.entries(DeviceCap).filter(([, bit]) => a.deviceCapFlags & bit);
   return [
     ...some,
     ['driver', device.driver],
-    ['missing_verbs', device.missingVerbs.length === 0 ? 'none' : device.missingVerbs],
+    ...(device.missingVerbs.length === 0 ? [['missing_verbs', 'none'] as const] : []),
     ['max_mr_size', hex(a.maxMrSize)],
     ['page_size_cap', hex(a.pageSizeCap)],
     ['max_qp', a.maxQp],

@@ -1,10 +1,10 @@
 // The values of queue pair attributes: which are allowed, and how they are set.
-import { addressVectorFault } from './av.ts';
+import { addressVectorFault, copyAv } from './av.ts';
 import { integerFault } from './check.ts';
-import { DeviceCap, mtuBytes, QpAttrMask, QpState, QpType } from './constants.ts';
+import { mtuBytes, QpAttrMask, QpState, QpType } from './constants.ts';
 import type { ErrnoName } from './errors.ts';
 import { isMulticastGid } from './gid-text.ts';
-import { newQpAttr, type QpAttr, type QueuePair } from './qp.ts';
+import { MigState, newQpAttr, type QpAttr, type QueuePair } from './qp.ts';
 
 const M = QpAttrMask;
 const PSN_MAX = 0xffffff;
@@ -45,6 +45,10 @@ function integersFault(qp: QueuePair, attr: Partial<QpAttr>, mask: number): stri
     [M.SQ_PSN, 'sqPsn', 0, PSN_MAX],
     [M.MAX_DEST_RD_ATOMIC, 'maxDestRdAtomic', 0, most.maxQpRdAtom],
     [M.DEST_QPN, 'destQpn', 0, 0xffffff],
+    [M.ALT_PATH, 'altPkeyIndex', 0, device.pkeys.length - 1],
+    [M.ALT_PATH, 'altPort', 1, most.physPortCnt],
+    [M.ALT_PATH, 'altTimeout', 0, 31],
+    [M.PATH_MIG_STATE, 'pathMigState', MigState.MIGRATED, MigState.ARMED],
   ];
   for (const [bit, name, min, max] of rows) {
     if ((mask & bit) === 0) continue;
@@ -59,9 +63,6 @@ function integersFault(qp: QueuePair, attr: Partial<QpAttr>, mask: number): stri
 
 function pathFault(qp: QueuePair, attr: Partial<QpAttr>, mask: number): string | null {
   const { device } = qp.context;
-  if (mask & (M.ALT_PATH | M.PATH_MIG_STATE) && (device.attributes.deviceCapFlags & DeviceCap.AUTO_PATH_MIG) === 0) {
-    return `ALT_PATH and PATH_MIG_STATE need automatic path migration, which device ${device.name} does not claim`;
-  }
   if (mask & M.PATH_MTU) {
     const { activeMtu } = device.ops.queryPort(1);
     const fault = integerFault('pathMtu', attr.pathMtu, 1, activeMtu);
@@ -73,6 +74,13 @@ function pathFault(qp: QueuePair, attr: Partial<QpAttr>, mask: number): string |
     if (fault !== null) return fault;
     if (qp.type !== QpType.UD && isMulticastGid(attr.av.dgid))
       return 'av.dgid is a multicast group: only UD sends to one';
+  }
+  // Taken and kept whether or not the device migrates by itself (Linux modify_qp of uverbs, rxe_qp_from_attr).
+  if (mask & M.ALT_PATH) {
+    if (attr.altAv === undefined || attr.altAv === null) return 'altAv is not given';
+    const fault = addressVectorFault(device, attr.altAv);
+    if (fault !== null) return `alternate path: ${fault}`;
+    if (attr.altAv.port !== attr.altPort) return `altPort is ${attr.altPort}, and altAv.port ${attr.altAv.port}`;
   }
   return null;
 }
@@ -100,6 +108,13 @@ export function applyAttr(qp: QueuePair, attr: Partial<QpAttr>, mask: number): v
   if (mask & M.SQ_PSN) to.sqPsn = attr.sqPsn!;
   if (mask & M.MAX_DEST_RD_ATOMIC) to.maxDestRdAtomic = attr.maxDestRdAtomic!;
   if (mask & M.DEST_QPN) to.destQpn = attr.destQpn!;
+  if (mask & M.ALT_PATH) {
+    to.altAv = copyAv(attr.altAv!);
+    to.altPkeyIndex = attr.altPkeyIndex!;
+    to.altPort = attr.altPort!;
+    to.altTimeout = attr.altTimeout!;
+  }
+  if (mask & M.PATH_MIG_STATE) to.pathMigState = attr.pathMigState!;
   if (mask & M.STATE) {
     to.state = attr.state!;
     to.curState = attr.state!;

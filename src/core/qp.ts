@@ -48,7 +48,17 @@ export interface QpAttr {
   timeout: number;
   retryCnt: number;
   rnrRetry: number;
+  /** The alternate path, which `QpAttrMask.ALT_PATH` sets as a whole. */
+  altAv: AddressVector | null;
+  altPkeyIndex: number;
+  altPort: number;
+  altTimeout: number;
+  /** {@link MigState} */
+  pathMigState: number;
 }
+
+/** `enum ibv_mig_state` */
+export const MigState = { MIGRATED: 0, REARM: 1, ARMED: 2 } as const;
 
 export function newQpAttr(): QpAttr {
   return {
@@ -71,6 +81,11 @@ export function newQpAttr(): QpAttr {
     timeout: 0,
     retryCnt: 0,
     rnrRetry: 0,
+    altAv: null,
+    altPkeyIndex: 0,
+    altPort: 0,
+    altTimeout: 0,
+    pathMigState: MigState.MIGRATED,
   };
 }
 

@@ -1,5 +1,6 @@
 // The state of a software queue pair, as plain fields: requester, completer and responder work on it.
 import { type QpInit, QueuePair } from '../core/qp.ts';
+import { BTH_MIG } from '../wire/bth.ts';
 import { rethDmaLen, rethRkey, rethVa } from '../wire/reth.ts';
 import type { SoftCq } from './cq.ts';
 import type { Path } from './port.ts';
@@ -53,6 +54,8 @@ export class SoftQp extends QueuePair {
   /** Path MTU in bytes. */
   mtu = 1024;
   timeoutUs = 0;
+  /** The MigReq bit of its packets: set in the state MIGRATED (IBTA 17.2.8). Whoever receives it does not look (Linux rxe). */
+  mig: number = BTH_MIG;
 
   // Scheduling
   queued = false;

@@ -11,7 +11,7 @@ import {
   writeAeth,
 } from '../wire/aeth.ts';
 import { writeAtomicAckEth } from '../wire/atomicacketh.ts';
-import { BTH_LEN, BTH_MIG, BTH_PAD_SHIFT, writeBth } from '../wire/bth.ts';
+import { BTH_LEN, BTH_PAD_SHIFT, writeBth } from '../wire/bth.ts';
 import {
   OP_ACKNOWLEDGE,
   OP_ATOMIC_ACKNOWLEDGE,
@@ -63,7 +63,7 @@ export class Replier {
     const at = port.begin(qp.path!, header + size + pad);
     if (at < 0) return false;
     const buf = port.buf;
-    writeBth(buf, at, opcode, BTH_MIG | (pad << BTH_PAD_SHIFT), engine.pkey(qp), qp.attr.destQpn, false, psn);
+    writeBth(buf, at, opcode, qp.mig | (pad << BTH_PAD_SHIFT), engine.pkey(qp), qp.attr.destQpn, false, psn);
     if (first || last) writeAeth(buf, at + BTH_LEN, AETH_ACK_UNLIMITED, job.msn);
     if (size > 0) {
       // Checked anew for each packet: a region may go while it is being read.
@@ -88,7 +88,7 @@ export class Replier {
     const at = port.begin(qp.path!, opcodeHeaderLen[OP_ATOMIC_ACKNOWLEDGE]);
     if (at < 0) return false;
     const buf = port.buf;
-    writeBth(buf, at, OP_ATOMIC_ACKNOWLEDGE, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, false, job.psn);
+    writeBth(buf, at, OP_ATOMIC_ACKNOWLEDGE, qp.mig, engine.pkey(qp), qp.attr.destQpn, false, job.psn);
     writeAeth(buf, at + BTH_LEN, AETH_ACK_UNLIMITED, job.msn);
     writeAtomicAckEth(buf, at + BTH_LEN + 4, job.origHi, job.origLo);
     port.end();
@@ -120,7 +120,7 @@ export class Replier {
     const port = engine.port;
     const at = port.begin(qp.path, opcodeHeaderLen[OP_ACKNOWLEDGE]);
     if (at < 0) return false;
-    writeBth(port.buf, at, OP_ACKNOWLEDGE, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, false, qp.ackPsn);
+    writeBth(port.buf, at, OP_ACKNOWLEDGE, qp.mig, engine.pkey(qp), qp.attr.destQpn, false, qp.ackPsn);
     writeAeth(port.buf, at + BTH_LEN, syndrome, qp.msn);
     port.end();
     engine.counters.sent_pkts++;

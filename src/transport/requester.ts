@@ -2,7 +2,7 @@
 // the limit of outstanding READs and ATOMICs, and while the peer's receiver is not ready; what wakes it calls run() again.
 import { QpState, QpType, SendFlags, WcStatus, WrOpcode } from '../core/constants.ts';
 import { writeAtomicEthHiLo } from '../wire/atomiceth.ts';
-import { BTH_LEN, BTH_MIG, BTH_PAD_SHIFT, BTH_SE, writeBth } from '../wire/bth.ts';
+import { BTH_LEN, BTH_PAD_SHIFT, BTH_SE, writeBth } from '../wire/bth.ts';
 import { writeDeth } from '../wire/deth.ts';
 import { FETH_LEN, writeFeth } from '../wire/feth.ts';
 import { writeIeth } from '../wire/ieth.ts';
@@ -157,7 +157,7 @@ export class Requester {
       buf,
       at,
       opcode,
-      BTH_MIG | solicited | (pad << BTH_PAD_SHIFT),
+      qp.mig | solicited | (pad << BTH_PAD_SHIFT),
       this.engine.pkey(qp),
       qp.attr.destQpn,
       ackReq,
@@ -235,7 +235,7 @@ export class Requester {
     const w = qp.sq.word(index);
     const u32 = qp.sq.u32;
     const psn = psnAdd(slots[s + Slot.FIRST], qp.cursor / qp.mtu);
-    writeBth(port.buf, at, OP_READ_REQUEST, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, true, psn);
+    writeBth(port.buf, at, OP_READ_REQUEST, qp.mig, engine.pkey(qp), qp.attr.destQpn, true, psn);
     // In two halves: a peer's address may be one of its kernel's, above 2^53.
     const low = u32[w + SQ.REMOTE_ADDR] + qp.cursor;
     const high = u32[w + SQ.REMOTE_ADDR + 1] + (low > 0xffffffff ? 1 : 0);
@@ -258,7 +258,7 @@ export class Requester {
     const w = qp.sq.word(index);
     const u32 = qp.sq.u32;
     const psn = qp.slots[slotBase(index) + Slot.FIRST];
-    writeBth(port.buf, at, opcode, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, true, psn);
+    writeBth(port.buf, at, opcode, qp.mig, engine.pkey(qp), qp.attr.destQpn, true, psn);
     // AtomicETH has "swap or add data" first, then "compare data"; the work request has compare_add, then swap.
     const swap = op === WrOpcode.ATOMIC_CMP_AND_SWP;
     const lo = swap ? SQ.SWAP : SQ.COMPARE_ADD;
@@ -299,7 +299,7 @@ export class Requester {
     const psn = qp.slots[s + Slot.FIRST];
     const vaLo = u32[w + SQ.REMOTE_ADDR];
     const vaHi = u32[w + SQ.REMOTE_ADDR + 1];
-    writeBth(buf, at, opcode, BTH_MIG, engine.pkey(qp), qp.attr.destQpn, true, psn);
+    writeBth(buf, at, opcode, qp.mig, engine.pkey(qp), qp.attr.destQpn, true, psn);
     if (op === WrOpcode.FLUSH) {
       const typeLevel = u32[w + SQ.FLUSH_TYPE_LEVEL];
       writeFeth(buf, at + BTH_LEN, typeLevel & 0xff, (typeLevel >>> 8) & 0xff);
@@ -348,7 +348,7 @@ export class Requester {
     const buf = port.buf;
     const flags = slotFlags(qp, index);
     const psn = qp.slots[s + Slot.FIRST];
-    const bits = BTH_MIG | (flags & SendFlags.SOLICITED ? BTH_SE : 0) | (pad << BTH_PAD_SHIFT);
+    const bits = qp.mig | (flags & SendFlags.SOLICITED ? BTH_SE : 0) | (pad << BTH_PAD_SHIFT);
     writeBth(buf, at, opcode, bits, engine.pkey(qp), u32[w + SQ.REMOTE_QPN] & 0xffffff, false, psn);
     // IBTA 10.2.5: a Q_Key with the high bit set in the request stands for the QP's own.
     const qkey = u32[w + SQ.REMOTE_QKEY];

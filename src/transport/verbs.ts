@@ -7,10 +7,11 @@ import { Armed, type CompletionChannel, type CompletionQueue } from '../core/cq.
 import type { DriverOps } from '../core/driver.ts';
 import { VerbsError } from '../core/errors.ts';
 import type { ProtectionDomain } from '../core/pd.ts';
-import type { QpAttr, QpInit, QueuePair } from '../core/qp.ts';
+import { MigState, type QpAttr, type QpInit, type QueuePair } from '../core/qp.ts';
 import { applyAttr } from '../core/qp-attr.ts';
 import type { SharedReceiveQueue, SrqAttr } from '../core/srq.ts';
 import { type RecvWr, type SendWr, WorkCompletion } from '../core/work.ts';
+import { BTH_MIG } from '../wire/bth.ts';
 import { SoftAh } from './ah.ts';
 import { SoftCq } from './cq.ts';
 import type { Engine } from './engine.ts';
@@ -187,6 +188,7 @@ function modify(engine: Engine, qp: SoftQp, attr: Partial<QpAttr>, mask: number)
   if (mask & M.TIMEOUT) qp.timeoutUs = a.timeout === 0 ? 0 : 4.096 * 2 ** a.timeout;
   if (mask & M.RETRY_CNT) qp.retryLeft = a.retryCnt;
   if (mask & M.RNR_RETRY) qp.rnrLeft = a.rnrRetry;
+  if (mask & M.PATH_MIG_STATE) qp.mig = a.pathMigState === MigState.MIGRATED ? BTH_MIG : 0;
   if (mask & M.MAX_QP_RD_ATOMIC) qp.resizeReads(a.maxRdAtomic);
   if (mask & M.STATE) enter(engine, qp, attr.state!);
 }
@@ -222,6 +224,8 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.sqNext = qp.sq.producer;
   qp.sqFresh = qp.sqNext;
   qp.cursor = 0;
+  qp.attr.pathMigState = MigState.MIGRATED;
+  qp.mig = BTH_MIG;
   qp.slots.fill(0);
   qp.goneBack = false;
   if (qp.rq !== null) qp.rq.consumer = qp.rq.producer;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DeviceCap, QpAttrMask as M, QpState, QpType } from '../../src/core/constants.ts';
+import { QpAttrMask as M, QpState, QpType } from '../../src/core/constants.ts';
 import { gidFromText } from '../../src/core/gid-text.ts';
-import type { QpAttr } from '../../src/core/qp.ts';
+import { MigState, type QpAttr } from '../../src/core/qp.ts';
 import { allocPd, createCq, createQp, destroyQp, modifyQp, queryQp } from '../../src/core/verbs.ts';
 import { address, av, CAP, errno } from './fake-driver.ts';
 import { Fixture } from './fixture.ts';
@@ -118,7 +118,17 @@ test('what is wrong is refused before the driver hears of it', (t) => {
   }
   assert.throws(() => modifyQp(qp, { pathMtu: 0 }, M.PATH_MTU), errno('EINVAL', /pathMtu.*1024 bytes/));
   assert.throws(() => modifyQp(qp, { state: 7 }, M.STATE), errno('EINVAL', /state/));
-  assert.throws(() => modifyQp(qp, {}, M.ALT_PATH), errno('EINVAL', /path migration/));
+  const alternate = { altAv: av(), altPkeyIndex: 0, altPort: 1, altTimeout: 14 };
+  for (const [change, message] of [
+    [{ altAv: undefined }, /altAv is not given/],
+    [{ altAv: av({ dgid: new Uint8Array(16) }) }, /alternate path: .*all zeros/],
+    [{ altPort: 2 }, /altPort/],
+    [{ altPkeyIndex: 1 }, /altPkeyIndex/],
+    [{ altTimeout: 32 }, /altTimeout/],
+  ] as const) {
+    assert.throws(() => modifyQp(qp, { ...alternate, ...change }, M.ALT_PATH), errno('EINVAL', message));
+  }
+  assert.throws(() => modifyQp(qp, { pathMigState: 3 }, M.PATH_MIG_STATE), errno('EINVAL', /pathMigState/));
   const vectors: [object, RegExp][] = [
     [{ sgidIndex: 1 }, /GID table of fake\d has no entry/],
     [{ sgidIndex: 128 }, /sgidIndex/],
@@ -162,11 +172,19 @@ test('IBTA 10.2.5: privileged Q_Keys need CAP_NET_RAW', (t) => {
   assert.throws(() => modifyQp(qp, { qkey: 2 ** 32 }, M.QKEY), errno('EINVAL', /qkey/));
 });
 
-test('alternate paths where they are claimed', (t) => {
-  const f = new Fixture(t, { attributes: { deviceCapFlags: DeviceCap.AUTO_PATH_MIG } });
+test('an alternate path and the migration state are kept and told, as Linux rxe does (rxe_qp_from_attr, rxe_qp_to_attr)', (t) => {
+  const f = new Fixture(t);
   const qp = f.qp(QpType.RC);
+  assert.equal(qp.attr.pathMigState, MigState.MIGRATED);
+  const altAv = av({ dgid: gidFromText('::ffff:127.0.0.3') });
+  const alternate = { altAv, altPkeyIndex: 0, altPort: 1, altTimeout: 14 };
   modifyQp(qp, { ...ATTR, state: QpState.INIT }, INIT_RC);
-  modifyQp(qp, { ...ATTR, state: QpState.RTR }, RTR_RC | M.ALT_PATH);
+  modifyQp(qp, { ...ATTR, ...alternate, state: QpState.RTR }, RTR_RC | M.ALT_PATH);
+  modifyQp(qp, { ...ATTR, pathMigState: MigState.REARM, state: QpState.RTS }, RTS_RC | M.PATH_MIG_STATE);
+  altAv.dgid.fill(0);
+  const { attr } = qp;
+  assert.deepEqual(attr.altAv?.dgid, gidFromText('::ffff:127.0.0.3'));
+  assert.deepEqual([attr.altPort, attr.altTimeout, attr.pathMigState], [1, 14, MigState.REARM]);
 });
 
 test('a GID of the other family: the sgid decides', (t) => {

@@ -24,6 +24,14 @@ export interface Libc {
   write(fd: number, buf: number, len: number): number;
   ioctl(fd: number, request: number, arg: number): number;
   close(fd: number): number;
+  memfd_create(name: string, flags: number): number;
+  ftruncate(fd: number, length: number): number;
+  fallocate(fd: number, mode: number, offset: number, length: number): number;
+  fcntl(fd: number, command: number, arg: number): number;
+  mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number;
+  munmap(address: number, length: number): number;
+  pipe2(fds: number, flags: number): number;
+  open(path: string, flags: number, mode: number): number;
 }
 
 // Variadic ioctl is declared with a fixed third argument: on the ABIs of requireLinux() both pass alike.
@@ -48,6 +56,15 @@ const PROTOTYPES = [
   'int write(int, uintptr_t, uint32_t)',
   'int ioctl(int, unsigned long, uintptr_t)',
   'int close(int)',
+  'int memfd_create(const char *, unsigned int)',
+  'int ftruncate(int, int64_t)',
+  'int fallocate(int, int, int64_t, int64_t)',
+  'int fcntl(int, int, uintptr_t)',
+  // MAP_FAILED is -1.
+  'intptr_t mmap(uintptr_t, uintptr_t, int, int, int, int64_t)',
+  'int munmap(uintptr_t, uintptr_t)',
+  'int pipe2(uintptr_t, int)',
+  'int open(const char *, int, int)',
 ];
 
 let loaded: Libc | null = null;

@@ -7,6 +7,7 @@ import { deliver } from './events.ts';
 import type { Extension } from './extension.ts';
 import { GidTable } from './gid.ts';
 import { noneOfEach } from './handles.ts';
+import type { Injector } from './injector.ts';
 import { KeyTable } from './keys.ts';
 import { type Capability, missingMandatory, OP_NAMES, type OpName, VERBS } from './mandatory.ts';
 import { MulticastTable } from './multicast.ts';
@@ -24,6 +25,8 @@ export interface DeviceOptions {
   readonly gidTableLength?: number;
   readonly pkeyTableLength?: number;
   readonly extensions?: readonly Extension[];
+  /** Failures made on purpose. */
+  readonly injector?: Injector;
 }
 
 /** A driver's verbs, or what makes them: called with the device, whose tables the driver's engine will want. */
@@ -41,6 +44,7 @@ export class Device {
   readonly mcast = new MulticastTable();
   readonly qpTypes: readonly number[];
   readonly extensions: readonly Extension[];
+  readonly injector: Injector | null;
   /** What it claims, with what its attributes imply once it is registered. */
   readonly capabilities: Set<Capability>;
   /** Live objects of all contexts. */
@@ -58,6 +62,7 @@ export class Device {
     this.pkeys = new PkeyTable(options.pkeyTableLength ?? 1);
     this.qpTypes = options.qpTypes ?? [QpType.RC, QpType.UC, QpType.UD, QpType.GSI];
     this.extensions = options.extensions ?? [];
+    this.injector = options.injector ?? null;
     this.capabilities = new Set(options.capabilities);
     this.gids.onChange = () => this.raise(EventType.GID_CHANGE, null);
     this.pkeys.onChange = () => this.raise(EventType.PKEY_CHANGE, null);
@@ -94,8 +99,18 @@ export class Device {
 
   private complete(given: Partial<DriverOps>): DriverOps {
     const ops: Partial<Record<OpName, unknown>> = {};
-    for (const op of OP_NAMES) ops[op] = this.present.has(op) ? given[op]!.bind(given) : () => this.absent(op);
+    for (const op of OP_NAMES) ops[op] = this.present.has(op) ? this.injected(op, given) : () => this.absent(op);
     return ops as DriverOps;
+  }
+
+  private injected(op: OpName, given: Partial<DriverOps>): unknown {
+    const verb = (given[op] as (...args: unknown[]) => unknown).bind(given);
+    const { injector } = this;
+    if (injector === null) return verb;
+    return (...args: unknown[]) => {
+      injector.beforeVerb(op);
+      return verb(...args);
+    };
   }
 
   // The one place where an absent verb answers.

@@ -6,6 +6,8 @@ import { devicesCommand } from './commands/devices.ts';
 import { devinfoCommand } from './commands/devinfo.ts';
 import { perfCommand } from './commands/perf.ts';
 import { pingpongCommand } from './commands/pingpong.ts';
+import { resCommand } from './commands/res.ts';
+import { statCommand } from './commands/stat.ts';
 import { CliError, messageOf } from './errors.ts';
 import { VERSION } from './version.ts';
 
@@ -24,6 +26,8 @@ function program(): Command {
     .addCommand(devinfoCommand())
     .addCommand(perfCommand())
     .addCommand(pingpongCommand())
+    .addCommand(resCommand())
+    .addCommand(statCommand())
     .addCommand(captureCommand())
     .addCommand(demoClientCommand(), { hidden: true });
   for (const command of [top, ...top.commands, ...top.commands.flatMap((c) => c.commands)]) {

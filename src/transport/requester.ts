@@ -90,7 +90,7 @@ export class Requester {
     if (state === SlotState.FAILED) return Sent.WAIT;
     if (state === SlotState.DONE) return this.advance(qp, index);
     if (isLocal(op)) return this.local(qp, index, op);
-    if (qp.type === QpType.UD) return this.sendUd(qp, index, op);
+    if (qp.type === QpType.UD || qp.type === QpType.GSI) return this.sendUd(qp, index, op);
     if (isRead(op)) return this.requestRead(qp, index);
     if (isAtomic(op)) return this.requestAtomic(qp, index, op);
     if (op === WrOpcode.FLUSH || op === WrOpcode.ATOMIC_WRITE) return this.requestPlacement(qp, index, op);

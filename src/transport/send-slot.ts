@@ -106,7 +106,7 @@ export function openSlot(qp: SoftQp, index: number): number {
   if (length > MAX_MESSAGE) status = WcStatus.LOC_LEN_ERR;
   if (hasAnswer(op) && qp.attr.maxRdAtomic === 0) status = WcStatus.LOC_QP_OP_ERR;
   const single = isLocal(op) ? 0 : 1;
-  const whole = op === WrOpcode.FLUSH || qp.type === QpType.UD;
+  const whole = op === WrOpcode.FLUSH || qp.type === QpType.UD || qp.type === QpType.GSI;
   const packets = whole ? single : Math.max(single, Math.ceil(length / qp.mtu));
   // What is before and what is after a PSN must stay clear while the message is outstanding (IBTA 9.7.2).
   if (packets >= MAX_PACKETS) status = WcStatus.LOC_LEN_ERR;

@@ -30,6 +30,8 @@ export interface SoftVerbsOptions {
 }
 
 const makeCompletion = (): WorkCompletion => new WorkCompletion();
+/** Queue pair 1 is the port's general services interface. */
+const GSI_QPN = 1;
 const FIRST_QPN = 0x10;
 const QPNS = 0xffffff - FIRST_QPN;
 
@@ -84,7 +86,7 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
 
     createQp(init: QpInit): QueuePair {
       const qp = new SoftQp(init, init.cap.maxSendSge);
-      qp.qpn = newQpn();
+      qp.qpn = init.type === QpType.GSI ? GSI_QPN : newQpn();
       qp.mtu = mtu;
       engine.qps.set(qp.qpn, qp);
       qp.scq.qps.add(qp);

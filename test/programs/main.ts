@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ProgramCase } from './case.ts';
 import { type Before, execute } from './execute.ts';
+import { ffi } from './ffi.ts';
 import { ibverbsUtils } from './ibverbs-utils.ts';
 import { perftest } from './perftest.ts';
 import { pyverbs } from './pyverbs.ts';
@@ -41,7 +42,7 @@ const flags = new Command('test:programs')
   .parse()
   .opts<Flags>();
 
-const cases: readonly ProgramCase[] = [...ibverbsUtils, ...perftest, ...pyverbs].filter(
+const cases: readonly ProgramCase[] = [...ibverbsUtils, ...perftest, ffi, ...pyverbs].filter(
   (one) => flags.only?.test(`${one.package}: ${one.name}`) ?? true,
 );
 const program = (one: ProgramCase): string => one.program ?? one.command[0];

@@ -2,6 +2,7 @@
 import { QpState, SendFlags, WcStatus } from '../core/constants.ts';
 import {
   AETH_ACK,
+  AETH_ACK_UNLIMITED,
   AETH_RNR_NAK,
   AETH_TYPE_MASK,
   AETH_VALUE_MASK,
@@ -15,6 +16,7 @@ import {
 } from '../wire/aeth.ts';
 import { atomicAckEthOrigHi, atomicAckEthOrigLo } from '../wire/atomicacketh.ts';
 import {
+  OP_ACKNOWLEDGE,
   OPF_AETH,
   OPF_ATOMIC_ACK,
   OPF_READ_RESP,
@@ -22,6 +24,7 @@ import {
   opcodeAtomicAckEthOff,
   opcodeFlags,
 } from '../wire/opcodes.ts';
+import { consumes, takeCredits } from './credits.ts';
 import { scatterResponse } from './data.ts';
 import type { Engine } from './engine.ts';
 import { psnAdd, psnDiff } from './psn.ts';
@@ -55,20 +58,32 @@ export class Completer {
   receive(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number, payload: number, length: number): void {
     const state = qp.attr.state;
     if (state !== QpState.RTS && state !== QpState.SQD) return;
-    // Not of anything outstanding: a duplicate, or a ghost of an earlier connection (IBTA 9.7.2).
-    if (psnDiff(psn, qp.una) < 0 || psnDiff(psn, qp.sndMax) >= 0) return;
     const flags = opcodeFlags[opcode];
-    let syndrome = AETH_ACK;
+    // Not of anything outstanding: a duplicate, or a ghost of an earlier connection (IBTA 9.7.2).
+    const before = psnDiff(psn, qp.una);
+    if (before < 0 || psnDiff(psn, qp.sndMax) >= 0) {
+      // IBTA 9.7.7.2: what was acknowledged last is acknowledged again when there are new credits.
+      if (before === -1 && qp.credits >= 0 && opcode === OP_ACKNOWLEDGE)
+        this.credits(qp, aethSyndrome(buf, off + opcodeAethOff[opcode]), true);
+      return;
+    }
     if (flags & OPF_AETH) {
-      syndrome = aethSyndrome(buf, off + opcodeAethOff[opcode]);
+      const syndrome = aethSyndrome(buf, off + opcodeAethOff[opcode]);
       if ((syndrome & AETH_TYPE_MASK) !== AETH_ACK) {
         this.nak(qp, syndrome, psn);
         return;
       }
+      if (syndrome !== AETH_ACK_UNLIMITED || qp.credits >= 0) this.credits(qp, syndrome, false);
     }
     if (flags & OPF_READ_RESP) this.readResponse(qp, buf, psn, payload, length);
     else if (flags & OPF_ATOMIC_ACK) this.atomicResponse(qp, buf, off + opcodeAtomicAckEthOff[opcode], psn);
     else this.acknowledge(qp, psnAdd(psn, 1));
+  }
+
+  private credits(qp: SoftQp, syndrome: number, again: boolean): void {
+    if ((syndrome & AETH_TYPE_MASK) !== AETH_ACK) return;
+    takeCredits(qp, syndrome, again);
+    this.engine.activate(qp);
   }
 
   /** All before `psn` has been received; false when a READ or ATOMIC among it has had no response: that was lost. */
@@ -279,6 +294,7 @@ export class Completer {
       if (state === SlotState.OPEN) break;
       if (state === SlotState.STARTED && psnDiff(qp.una, qp.slots[slotBase(index) + Slot.LAST]) <= 0) break;
       this.complete(qp, index, WcStatus.SUCCESS);
+      if (consumes(slotOp(qp, index))) qp.sendsOut--;
       qp.slots[slotBase(index)] = SlotState.FRESH;
       index = ring.next(index);
       // A poster may fill the element again as soon as it sees this; it has been read for the last time.
@@ -342,5 +358,6 @@ export class Completer {
     qp.sqFresh = index;
     qp.sqNext = index;
     qp.cursor = 0;
+    qp.sendsOut = 0;
   }
 }

@@ -51,6 +51,8 @@ export class Engine {
   readonly ahs = new Map<number, SoftAh>();
   readonly requester: Requester;
   readonly completer: Completer;
+  /** Tell peers how many receive work requests there are (credits.ts)? Off, as in Linux rxe: they hear "no limit". */
+  announceCredits = false;
   /** Microseconds, of the injected clock; read once per call of progress(). */
   now = 0;
   private readonly host: EngineHost;

@@ -95,6 +95,10 @@ export class SoftQp extends QueuePair {
   rnrLeft = 0;
   /** It has gone back and nothing has been acknowledged since: further gaps are the same loss. */
   goneBack = false;
+  /** Receive work requests that the peer has announced beyond what it has acknowledged; -1: it announces no limit (credits.ts). */
+  credits = -1;
+  /** Messages begun and not completed that take a receive work request of the peer. */
+  sendsOut = 0;
 
   // Responder
   ePsn = 0;

@@ -21,6 +21,7 @@ import {
   OP_READ_RESP_ONLY,
   opcodeHeaderLen,
 } from '../wire/opcodes.ts';
+import { ackSyndrome } from './credits.ts';
 import type { Engine } from './engine.ts';
 import { psnAdd } from './psn.ts';
 import { type Resource, ResourceKind, type SoftQp } from './qp.ts';
@@ -64,7 +65,7 @@ export class Replier {
     if (at < 0) return false;
     const buf = port.buf;
     writeBth(buf, at, opcode, qp.mig | (pad << BTH_PAD_SHIFT), engine.pkey(qp), qp.attr.destQpn, false, psn);
-    if (first || last) writeAeth(buf, at + BTH_LEN, AETH_ACK_UNLIMITED, job.msn);
+    if (first || last) writeAeth(buf, at + BTH_LEN, ackSyndrome(qp, engine.announceCredits), job.msn);
     if (size > 0) {
       // Checked anew for each packet: a region may go while it is being read.
       const allowed = engine.keys.remote(job.rkey, qp, job.va + job.offset, size, Access.REMOTE_READ);
@@ -89,7 +90,7 @@ export class Replier {
     if (at < 0) return false;
     const buf = port.buf;
     writeBth(buf, at, OP_ATOMIC_ACKNOWLEDGE, qp.mig, engine.pkey(qp), qp.attr.destQpn, false, job.psn);
-    writeAeth(buf, at + BTH_LEN, AETH_ACK_UNLIMITED, job.msn);
+    writeAeth(buf, at + BTH_LEN, ackSyndrome(qp, engine.announceCredits), job.msn);
     writeAtomicAckEth(buf, at + BTH_LEN + 4, job.origHi, job.origLo);
     port.end();
     engine.counters.sent_pkts++;
@@ -121,7 +122,8 @@ export class Replier {
     const at = port.begin(qp.path, opcodeHeaderLen[OP_ACKNOWLEDGE]);
     if (at < 0) return false;
     writeBth(port.buf, at, OP_ACKNOWLEDGE, qp.mig, engine.pkey(qp), qp.attr.destQpn, false, qp.ackPsn);
-    writeAeth(port.buf, at + BTH_LEN, syndrome, qp.msn);
+    const positive = syndrome === AETH_ACK_UNLIMITED;
+    writeAeth(port.buf, at + BTH_LEN, positive ? ackSyndrome(qp, engine.announceCredits) : syndrome, qp.msn);
     port.end();
     engine.counters.sent_pkts++;
     qp.ackSyndrome = -1;

@@ -18,6 +18,7 @@ import {
   opcodeHeaderLen,
 } from '../wire/opcodes.ts';
 import { writeRethHiLo } from '../wire/reth.ts';
+import { lacksCredit } from './credits.ts';
 import { gather } from './data.ts';
 import { dataOpcode } from './data-opcode.ts';
 import type { Engine } from './engine.ts';
@@ -131,6 +132,7 @@ export class Requester {
     const reliable = qp.type === QpType.RC;
     const cost = size + PACKET_OVERHEAD;
     const path = qp.path!;
+    if (qp.credits >= 0 && first && lacksCredit(qp, index, op)) return Sent.WAIT;
     if (reliable && !path.window.admits(cost, qp.inflight)) {
       path.window.wait(qp);
       return Sent.WAIT;

@@ -1,5 +1,6 @@
 // A send queue element when the requester first meets it: is it something this QP may do, how long is it, which PSNs has it?
 import { QpType, SendFlags, WcOpcode, WcStatus, WrOpcode } from '../core/constants.ts';
+import { consumes } from './credits.ts';
 import { psnAdd } from './psn.ts';
 import { Slot, SlotState, type SoftQp } from './qp.ts';
 import { SEND_WQE_SIZE, SQ } from './wqe.ts';
@@ -115,6 +116,8 @@ export function openSlot(qp: SoftQp, index: number): number {
   slots[s + Slot.LENGTH] = length;
   slots[s + Slot.FIRST] = qp.sqPsn;
   slots[s + Slot.LAST] = psnAdd(qp.sqPsn, packets - 1);
-  if (status === WcStatus.SUCCESS) qp.sqPsn = psnAdd(qp.sqPsn, packets);
+  if (status !== WcStatus.SUCCESS) return status;
+  qp.sqPsn = psnAdd(qp.sqPsn, packets);
+  if (consumes(op)) qp.sendsOut++;
   return status;
 }

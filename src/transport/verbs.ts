@@ -230,6 +230,8 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.mig = BTH_MIG;
   qp.slots.fill(0);
   qp.goneBack = false;
+  qp.credits = -1;
+  qp.sendsOut = 0;
   if (qp.rq !== null) qp.rq.consumer = qp.rq.producer;
   qp.recv.active = false;
   qp.inMessage = InMessage.NONE;

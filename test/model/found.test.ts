@@ -22,6 +22,7 @@ const NETWORK: Scenario = {
   rnrRetry: 7,
   ackTimer: true,
   signalAll: false,
+  credits: false,
   careful: false,
   acts: [],
 };

@@ -60,6 +60,8 @@ export interface Scenario {
   /** Without one on a network that loses nothing, nothing may wait for it. */
   readonly ackTimer: boolean;
   readonly signalAll: boolean;
+  /** Do responders announce how many receive requests they have? */
+  readonly credits: boolean;
   /** Does the program avoid what cannot succeed, as the use of a window that is not bound? */
   readonly careful: boolean;
   readonly acts: readonly Act[];
@@ -140,6 +142,7 @@ export function scenarios(hostile: boolean): fc.Arbitrary<Scenario> {
     rnrRetry: never(7, 4, 0, 1, 3),
     ackTimer: fc.boolean(),
     signalAll: fc.boolean(),
+    credits: fc.boolean(),
     careful: fc.constant(!hostile),
     acts: acts(hostile),
   });

@@ -46,6 +46,7 @@ class World {
     const { seed, loss, duplicate, reorder, corrupt, jitterUs, window } = s;
     this.fabric = new Fabric({ seed, loss, duplicate, reorder, corrupt, jitterUs });
     this.nodes = [this.fabric.node({ window }), this.fabric.node({ window })];
+    for (const { rxe } of this.nodes) rxe.engine.announceCredits = s.credits;
     this.queues = s.srq.map((shared) => (shared ? new SharedQueue() : null));
     this.srqs = this.nodes.map(({ pd }, side) =>
       s.srq[side] ? verbs.createSrq(pd, { maxWr: 1000, maxSge: 4, limit: 0 }) : null,

@@ -48,6 +48,11 @@ export class Epoll {
     return this.#events.readUInt32LE(i * this.#size + this.#dataOffset);
   }
 
+  /** Whether it is readable at all; not when only its other end has gone (EPOLLHUP). */
+  readable(i: number): boolean {
+    return (this.#events.readUInt32LE(i * this.#size) & EPOLLIN) !== 0;
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;

@@ -32,6 +32,17 @@ export interface Libc {
   munmap(address: number, length: number): number;
   pipe2(fds: number, flags: number): number;
   open(path: string, flags: number, mode: number): number;
+  /** Any system call, by its number: for those that older C libraries have no function for. */
+  syscall(nr: number, a: number, b: number, c: number, d: number, e: number, f: number): number;
+  prctl(option: number, a: number, b: number, c: number, d: number): number;
+  process_vm_readv(pid: number, local: number, locals: number, remote: number, remotes: number, flags: number): number;
+  process_vm_writev(pid: number, local: number, locals: number, remote: number, remotes: number, flags: number): number;
+  readlink(path: string, buf: number, len: number): number;
+  inotify_init1(flags: number): number;
+  inotify_add_watch(fd: number, path: string, mask: number): number;
+  inotify_rm_watch(fd: number, wd: number): number;
+  prlimit(pid: number, resource: number, to: number, from: number): number;
+  waitid(idType: number, id: number, info: number, options: number): number;
 }
 
 // Variadic ioctl is declared with a fixed third argument: on the ABIs of requireLinux() both pass alike.
@@ -65,6 +76,16 @@ const PROTOTYPES = [
   'int munmap(uintptr_t, uintptr_t)',
   'int pipe2(uintptr_t, int)',
   'int open(const char *, int, int)',
+  'int syscall(long, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t)',
+  'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
+  'int process_vm_readv(int, uintptr_t, unsigned long, uintptr_t, unsigned long, unsigned long)',
+  'int process_vm_writev(int, uintptr_t, unsigned long, uintptr_t, unsigned long, unsigned long)',
+  'int readlink(const char *, uintptr_t, uintptr_t)',
+  'int inotify_init1(int)',
+  'int inotify_add_watch(int, const char *, uint32_t)',
+  'int inotify_rm_watch(int, int)',
+  'int prlimit(int, int, uintptr_t, uintptr_t)',
+  'int waitid(int, unsigned int, uintptr_t, int)',
 ];
 
 let loaded: Libc | null = null;

@@ -24,7 +24,7 @@ export function mapShared(fd: number, offset: number, length: number): Buffer {
 
 /** Unmaps at once what {@link mapShared} gave; for a holder that knows that it is the only one. */
 export function unmapShared(buffer: Buffer): void {
-  const address = addressOf(buffer.buffer);
+  const address = addressOf(buffer);
   const length = buffer.buffer.byteLength;
   if (mappings.unregister(buffer.buffer)) libc().munmap(address, length);
 }

@@ -1,0 +1,98 @@
+// The opened devices of all programs: which there are, which descriptor means which, when they are closed.
+import { IN_CLOSE_WRITE, IN_MODIFY, O_CLOEXEC, O_RDWR } from '../os/constants.ts';
+import { Inotify } from '../os/inotify.ts';
+import { check, libc } from '../os/libc.ts';
+import { allocate } from '../os/memory.ts';
+import { fileKey, statInto } from '../os/stat.ts';
+import type { DeviceFile, DeviceNode } from './device-node.ts';
+
+/** An opened device. */
+export interface OpenFile {
+  readonly file: DeviceFile;
+  readonly node: DeviceNode;
+  readonly key: string;
+  readonly closeWatch: number;
+  readonly doorbellWatch: number;
+}
+
+const STAT_BYTES = 256;
+
+export class OpenFiles {
+  readonly list: OpenFile[] = [];
+  /**
+   * Closes and doorbells come by two queues: the one of doorbells may overflow when nobody looks, and then says no more than
+   * that there are some; not one close may be missed.
+   */
+  readonly closes = new Inotify();
+  readonly doorbells = new Inotify();
+  private readonly byKey = new Map<string, OpenFile>();
+  private readonly byCloseWatch = new Map<number, OpenFile>();
+  private readonly stat = allocate(STAT_BYTES);
+
+  /**
+   * Takes a file up that `node` has opened; a descriptor for the program, which the caller gives away and closes.
+   *
+   * It is of a file opened anew: the one that memfd_create made tells no events (FMODE_NONOTIFY). When the program's last
+   * descriptor and mapping of it is gone (closed, or the processes have ended) there is an IN_CLOSE_WRITE. So there is when a
+   * program opens /proc/self/fd/N once more and closes that: then its device is closed under it.
+   */
+  add(node: DeviceNode, file: DeviceFile): number {
+    const path = `/proc/self/fd/${file.fd}`;
+    const error = statInto(path, 0, this.stat);
+    if (error !== 0) throw new Error(`stat of ${path}: errno ${error}`);
+    const open: OpenFile = {
+      file,
+      node,
+      key: fileKey(this.stat),
+      closeWatch: this.closes.watch(path, IN_CLOSE_WRITE),
+      doorbellWatch: this.doorbells.watch(path, IN_MODIFY),
+    };
+    const fd = check(libc().open(path, O_RDWR | O_CLOEXEC, 0), 'open');
+    this.list.push(open);
+    this.byKey.set(open.key, open);
+    this.byCloseWatch.set(open.closeWatch, open);
+    return fd;
+  }
+
+  /**
+   * What the descriptor `fd` of thread `tid` is, whether opened, inherited or sent to it; null: no device. By the file's own
+   * number and not its name, which anybody may give to a file.
+   */
+  of(tid: number, fd: number): OpenFile | null {
+    if (this.list.length === 0 || statInto(`/proc/${tid}/fd/${fd}`, 0, this.stat) !== 0) return null;
+    return this.byKey.get(fileKey(this.stat)) ?? null;
+  }
+
+  /** Rings for what was written since the last look; how many. */
+  takeDoorbells(): number {
+    let count = 0;
+    const { list } = this;
+    for (let i = 0; i < list.length; i++) count += list[i].file.takeDoorbells();
+    return count;
+  }
+
+  /** Closes what the programs have closed. */
+  takeCloses(): void {
+    this.closes.drain((watch, mask) => {
+      const open = this.byCloseWatch.get(watch);
+      if (open !== undefined && (mask & IN_CLOSE_WRITE) !== 0) this.close(open);
+    });
+  }
+
+  close(open: OpenFile): void {
+    const at = this.list.indexOf(open);
+    if (at < 0) return;
+    this.list.splice(at, 1);
+    this.byKey.delete(open.key);
+    this.byCloseWatch.delete(open.closeWatch);
+    this.closes.unwatch(open.closeWatch);
+    this.doorbells.unwatch(open.doorbellWatch);
+    open.file.close();
+  }
+
+  closeAll(): void {
+    for (const open of [...this.list]) this.close(open);
+    this.closes.close();
+    this.doorbells.close();
+  }
+}

@@ -1,0 +1,54 @@
+import type { ErrnoName } from '../core/errors.ts';
+import { VerbsError } from '../core/errors.ts';
+import { errnoName } from '../os/errors.ts';
+import { describeFd, inOurUserNamespace, processStatus } from '../os/process-status.ts';
+import type { SeccompListener } from '../os/seccomp.ts';
+import type { Caller } from '../uverbs/caller.ts';
+import type { Program } from './programs.ts';
+
+/**
+ * Has the thread CAP_NET_RAW over the device? Linux asks for it in the user namespace that the device's network belongs to. Here
+ * device and network are the supervisor's: so in the supervisor's user namespace. A program that has made itself root of a
+ * namespace of its own (unshare -Ur) has not; nor has it with a device of the kernel's.
+ */
+export function hasNetRaw(tid: number): boolean {
+  return processStatus(tid)?.netRaw === true && inOurUserNamespace(tid);
+}
+
+/** The process that makes the call that the listener has received; descriptors are installed while that call waits. */
+export class ProgramCaller implements Caller {
+  readonly pid: number;
+  readonly memory: Program['memory'];
+  private readonly tid: number;
+  private readonly listener: SeccompListener;
+
+  constructor(program: Program, listener: SeccompListener) {
+    this.pid = program.pid;
+    this.memory = program.memory;
+    this.tid = listener.tid;
+    this.listener = listener;
+  }
+
+  /** As it is now: programs drop capabilities, and threads have their own. */
+  get netRaw(): boolean {
+    return hasNetRaw(this.tid);
+  }
+
+  read(address: number, dst: Buffer, at: number, length: number): boolean {
+    return this.memory.read(address, dst, at, length);
+  }
+
+  write(address: number, src: Buffer, at: number, length: number): boolean {
+    return this.memory.write(address, src, at, length);
+  }
+
+  installFd(fd: number): number {
+    const result = this.listener.addFd(fd, true);
+    if (result >= 0) return result;
+    throw new VerbsError('installFd', errnoName(-result) as ErrnoName, `process ${this.pid} takes no descriptor`);
+  }
+
+  describeFd(fd: number): string | null {
+    return describeFd(this.tid, fd);
+  }
+}

@@ -9,6 +9,11 @@ export class Program {
   readonly pidfd: Pidfd;
   readonly memory: ProcessMemory;
 
+  /** Its name now. */
+  get command(): string {
+    return processStatus(this.pid)?.name ?? '?';
+  }
+
   constructor(pid: number) {
     this.pid = pid;
     this.pidfd = new Pidfd(pid);
@@ -40,15 +45,13 @@ export class Programs {
    */
   of(tid: number, valid: () => boolean): Program | null {
     const known = this.byThread.get(tid);
-    if (known !== undefined && known.pidfd.hasThread(tid)) return known;
+    if (known?.pidfd.hasThread(tid)) return known;
     const tgid = processStatus(tid)?.tgid;
     if (tgid === undefined) return null;
-    let program = this.byPid.get(tgid);
-    if (program !== undefined && !program.pidfd.hasThread(tid)) {
-      this.ended(program);
-      program = undefined;
-    }
-    program ??= this.begin(tgid);
+    const earlier = this.byPid.get(tgid);
+    const same = earlier?.pidfd.hasThread(tid) === true;
+    if (earlier !== undefined && !same) this.ended(earlier);
+    const program = same ? earlier! : this.begin(tgid);
     // The thread waits still, so all that was asked about it meant it.
     if (program === null || !valid()) return null;
     if (this.byThread.size >= MAX_THREADS) this.byThread.clear();

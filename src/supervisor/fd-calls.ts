@@ -1,0 +1,78 @@
+// Calls with a descriptor that may be an opened device.
+import * as C from '../os/constants.ts';
+import { libc } from '../os/libc.ts';
+import type { SeccompListener } from '../os/seccomp.ts';
+import type { SyscallName } from '../os/syscalls.ts';
+import type { FdRange } from './fd-range.ts';
+import type { OpenFile, OpenFiles } from './open-files.ts';
+import type { PathCalls } from './path-calls.ts';
+import { ProgramCaller } from './program-caller.ts';
+import type { Program } from './programs.ts';
+import { freeSlot } from './slots.ts';
+
+export class FdCalls {
+  private readonly listener: SeccompListener;
+  private readonly range: FdRange;
+  private readonly files: OpenFiles;
+  private readonly paths: PathCalls;
+
+  constructor(listener: SeccompListener, range: FdRange, files: OpenFiles, paths: PathCalls) {
+    this.listener = listener;
+    this.range = range;
+    this.files = files;
+    this.paths = paths;
+  }
+
+  /** Answers the call `name` of `program`; the kernel does, when its descriptor is no device. */
+  handle(name: SyscallName, program: Program): void {
+    const { listener } = this;
+    const open = this.files.of(listener.tid, listener.int(0));
+    if (open === null) return listener.proceed();
+    switch (name) {
+      case 'ioctl':
+        this.ioctl(program, open);
+        break;
+      case 'fstat':
+        this.paths.fstat(program, open.node, listener.arg(1));
+        break;
+      case 'newfstatat':
+        this.paths.fstat(program, open.node, listener.arg(2));
+        break;
+      case 'statx':
+        this.paths.fstatx(program, open.node);
+        break;
+      case 'dup':
+        this.dup(program, 0, false);
+        break;
+      case 'fcntl':
+        this.dup(program, listener.int(2), listener.int(1) === C.F_DUPFD_CLOEXEC);
+        break;
+      default:
+        listener.proceed();
+    }
+  }
+
+  private ioctl(program: Program, open: OpenFile): void {
+    const { listener } = this;
+    const error = open.file.ioctl(new ProgramCaller(program, listener), listener.arg(2));
+    if (error === 0) listener.succeed();
+    else listener.fail(error);
+  }
+
+  /**
+   * A copy with a number in the reserved range, where fstat shows the device: libibverbs looks (ibv_import_device). It is of the
+   * same open file, as dup() makes it.
+   */
+  private dup(program: Program, atLeast: number, cloexec: boolean): void {
+    const { listener } = this;
+    // The kernel knows what is wrong with it.
+    if (atLeast < 0 || atLeast >= this.range.high) return listener.proceed();
+    const slot = freeSlot(listener.tid, this.range, atLeast);
+    if (slot < 0) return listener.fail(C.EMFILE);
+    const fd = program.pidfd.getFd(listener.int(0));
+    if (fd === -1) return listener.proceed();
+    const result = listener.succeedWithFd(fd, slot, cloexec);
+    libc().close(fd);
+    if (result < 0) listener.fail(result === -C.EBADF ? C.EMFILE : -result);
+  }
+}

@@ -1,0 +1,155 @@
+// One trapped call: what it is, who makes it, who answers it.
+import * as C from '../os/constants.ts';
+import { errnoName } from '../os/errors.ts';
+import { PathReader } from '../os/path-reader.ts';
+import { processStatus, workingDirectory } from '../os/process-status.ts';
+import type { SeccompListener } from '../os/seccomp.ts';
+import type { SyscallName, SyscallTable } from '../os/syscalls.ts';
+import { FdCalls } from './fd-calls.ts';
+import type { FdRange } from './fd-range.ts';
+import type { OpenFiles } from './open-files.ts';
+import { type Namespace, PathCalls } from './path-calls.ts';
+import { isCandidate, mapPath } from './paths.ts';
+import type { Program, Programs } from './programs.ts';
+
+export interface TrapOptions {
+  readonly listener: SeccompListener;
+  readonly table: SyscallTable;
+  readonly range: FdRange;
+  readonly space: Namespace;
+  readonly files: OpenFiles;
+  readonly programs: Programs;
+  /** Says something on stderr. */
+  readonly say: (text: string) => void;
+  /** Says each call. */
+  readonly trace: boolean;
+}
+
+/** Which argument is the path; -1: the first is a descriptor. */
+const PATH_ARGUMENT: Partial<Record<SyscallName, number>> = {
+  open: 0,
+  stat: 0,
+  lstat: 0,
+  access: 0,
+  readlink: 0,
+  getxattr: 0,
+  lgetxattr: 0,
+  listxattr: 0,
+  llistxattr: 0,
+  openat: 1,
+  openat2: 1,
+  readlinkat: 1,
+  faccessat: 1,
+  faccessat2: 1,
+  newfstatat: 1,
+  statx: 1,
+};
+
+export class Traps {
+  private readonly options: TrapOptions;
+  private readonly listener: SeccompListener;
+  private readonly reader = new PathReader();
+  private readonly paths: PathCalls;
+  private readonly fds: FdCalls;
+  /** By number: which argument is the path. */
+  private readonly pathArgument: Int8Array;
+  private readonly valid: () => boolean;
+  private readonly said = new Set<string>();
+
+  constructor(options: TrapOptions) {
+    const { listener, table, range, space, files } = options;
+    this.options = options;
+    this.listener = listener;
+    this.paths = new PathCalls(listener, table, range, space, files);
+    this.fds = new FdCalls(listener, range, files, this.paths);
+    this.pathArgument = new Int8Array(512).fill(-1);
+    for (const [nr, name] of table.nameOf) this.pathArgument[nr] = PATH_ARGUMENT[name] ?? -1;
+    this.valid = () => listener.valid();
+  }
+
+  /** Takes one call up and answers it. The programs' calls end here whatever comes: nothing is thrown. */
+  serve(): void {
+    const { listener } = this;
+    if (!listener.receive()) return;
+    try {
+      this.dispatch();
+    } catch (error) {
+      this.sayOnce('trap', `internal error, answered with EIO: ${error instanceof Error ? error.stack : error}`);
+      listener.fail(C.EIO);
+    }
+    if (this.options.trace) this.trace();
+  }
+
+  private dispatch(): void {
+    const { listener, reader } = this;
+    const argument = this.pathArgument[listener.nr];
+    if (argument < 0) {
+      this.descriptor();
+      return;
+    }
+    const { tid } = listener;
+    // 0: outside of our pid namespace, where nobody can be named.
+    const length = tid === 0 ? -1 : reader.read(tid, listener.arg(argument));
+    if (length <= 0) {
+      if (reader.denied) this.sayDenied(tid);
+      // newfstatat(fd, "", …, AT_EMPTY_PATH), where the path may be a null pointer too.
+      if (argument === 1 && listener.int(0) !== C.AT_FDCWD) this.descriptor();
+      else listener.proceed();
+      return;
+    }
+    if (!isCandidate(reader.buf, length)) {
+      listener.proceed();
+      return;
+    }
+    const path = mapPath(reader.buf.toString('latin1', 0, length), this.options.space.root, () =>
+      workingDirectory(tid),
+    );
+    const program = path === null ? null : this.program();
+    if (path === null || program === null) listener.proceed();
+    else this.paths.handle(this.name(), program, path);
+  }
+
+  private descriptor(): void {
+    // Most are of no device at all.
+    const program = this.options.files.list.length === 0 ? null : this.program();
+    if (program === null) this.listener.proceed();
+    else this.fds.handle(this.name(), program);
+  }
+
+  private program(): Program | null {
+    const { tid } = this.listener;
+    return tid === 0 ? null : this.options.programs.of(tid, this.valid);
+  }
+
+  private name(): SyscallName {
+    return this.options.table.nameOf.get(this.listener.nr)!;
+  }
+
+  private sayDenied(tid: number): void {
+    const status = processStatus(tid);
+    this.sayOnce(
+      `denied ${status?.tgid}`,
+      `the kernel does not let the memory of process ${status?.tgid} (${status?.name}) be read, so it finds no RDMA device. ` +
+        'Either kernel.yama.ptrace_scope is 2 or 3 (it must be 0 or 1), or the program file may not be read by this user, ' +
+        'or the program has made itself undumpable',
+    );
+  }
+
+  private sayOnce(what: string, text: string): void {
+    if (this.said.has(what)) return;
+    this.said.add(what);
+    this.options.say(text);
+  }
+
+  private trace(): void {
+    const { listener, reader } = this;
+    const { tid, nr } = listener;
+    const argument = this.pathArgument[nr];
+    const end = reader.buf.indexOf(0);
+    const what =
+      argument < 0 ? String(listener.int(0)) : JSON.stringify(reader.buf.toString('latin1', 0, Math.max(0, end)));
+    let result = listener.result < 0 ? errnoName(-listener.result) : String(listener.result);
+    if (listener.continued) result = 'left to the kernel';
+    this.options.say(`[${tid}] ${this.options.table.nameOf.get(nr) ?? nr}(${what}) = ${result}`);
+  }
+}

@@ -1,20 +1,7 @@
-// Puts a device together: sockets, loopback, faults, capture, driver.
-import { VerbsError } from '../core/errors.ts';
-import { Rxe } from '../drivers/rxe/driver.ts';
-import { withCapture } from '../link/capture.ts';
-import { monotonic } from '../link/clock.ts';
-import { DgramLink } from '../link/dgram.ts';
-import { type FaultOptions, withFaults } from '../link/faults.ts';
-import { withLoopback } from '../link/host.ts';
-import type { Link } from '../link/link.ts';
-import { UdpLink } from '../link/udp.ts';
-import { defaultAddress } from '../os/addresses.ts';
-import { nativeCrc32 } from '../os/crc.ts';
-import { isLinux } from '../os/ffi.ts';
-import { setCrc32Native } from '../wire/crc32.ts';
-import { CaptureFile } from './capture-file.ts';
+// Opens a device for the program itself.
+import type { FaultOptions } from '../link/faults.ts';
+import { assemble } from './assemble.ts';
 import { Device } from './device.ts';
-import { checkFaults } from './fault-check.ts';
 
 export interface OpenOptions {
   /**
@@ -49,32 +36,11 @@ export interface OpenOptions {
  * const pd = device.allocPd();
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
-  const addresses = [options.address ?? defaultAddress()].flat();
-  if (addresses.length === 0) throw new VerbsError('openDevice', 'EINVAL', 'address is an empty list');
-  const kind = options.link ?? (isLinux() ? 'udp' : 'dgram');
-  if (kind !== 'udp' && kind !== 'dgram') {
-    throw new VerbsError('openDevice', 'EINVAL', `link "${kind}"; there are udp and dgram`);
-  }
-  if (options.faults !== undefined) checkFaults(options.faults);
-  const crc = nativeCrc32();
-  if (crc !== null) setCrc32Native(crc.update, crc.minLength);
-  let link: Link =
-    kind === 'udp'
-      ? new UdpLink({ addresses, gso: options.offload ?? true, gro: options.offload ?? true })
-      : await DgramLink.open({ addresses });
-  // Without faults what goes to the device itself never leaves memory; with them it shall meet them too.
-  link = withLoopback(link);
-  if (options.faults !== undefined) link = withFaults(link, options.faults);
-  let capture: CaptureFile | null = null;
+  const { rxe, capture } = await assemble(options);
   try {
-    if (options.capture !== undefined) {
-      capture = new CaptureFile(options.capture, link.netdev);
-      link = withCapture(link, capture);
-    }
-    const rxe = new Rxe({ name: options.name, link, clock: monotonic });
     return new Device(rxe, capture, options.owner ?? `${process.title}[${process.pid}]`);
   } catch (error) {
-    link.close();
+    rxe.link.close();
     capture?.close();
     throw error;
   }

@@ -90,6 +90,7 @@ export const SIOCGIFINDEX = 0x8933;
 export const O_RDONLY = 0;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
+export const POLLERR = 8;
 export const FIONREAD = 0x541b;
 
 export const MFD_CLOEXEC = 1;

@@ -10,12 +10,13 @@ export class EventFd {
   readonly #valueAt: number;
   #open: boolean;
 
-  constructor() {
+  /** `fd`: one that another thread has made. */
+  constructor(fd = -1) {
     this.#libc = libc();
     this.#value = allocate(16);
     this.#value.writeUInt32LE(1, 0);
     this.#valueAt = addressOf(this.#value);
-    this.fd = check(this.#libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), 'eventfd');
+    this.fd = fd >= 0 ? fd : check(this.#libc.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), 'eventfd');
     this.#open = true;
   }
 

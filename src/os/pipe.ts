@@ -1,5 +1,5 @@
 import { fstatSync } from 'node:fs';
-import { EAGAIN, EINTR, F_SETFL, FIONREAD, O_CLOEXEC, O_NONBLOCK, O_RDONLY } from './constants.ts';
+import { EAGAIN, EINTR, F_SETFL, FIONREAD, O_CLOEXEC, O_NONBLOCK, O_RDONLY, POLLERR } from './constants.ts';
 import { check, errno, libc } from './libc.ts';
 import { addressOf, allocate } from './memory.ts';
 
@@ -65,6 +65,14 @@ export class PipeWriter {
     if (!this.#open) return 0;
     libc().ioctl(this.fd, FIONREAD, scratch.at);
     return scratch.buffer.readInt32LE(0);
+  }
+
+  /** Somebody has the read end. */
+  get hasReader(): boolean {
+    if (!this.#open) return false;
+    scratch.buffer.writeInt32LE(this.fd, 0);
+    scratch.buffer.writeUInt32LE(0, 4);
+    return libc().poll(scratch.at, 1, 0) <= 0 || (scratch.buffer.readUInt16LE(6) & POLLERR) === 0;
   }
 
   /** Takes back what nobody has read yet. */

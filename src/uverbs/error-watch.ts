@@ -1,0 +1,54 @@
+// A program that posts receive requests to a queue pair in the error state rings no doorbell; they must be flushed all the same
+// (what ibv_drain_qp stands on). So somebody looks.
+import { QpState } from '../core/constants.ts';
+import type { QueuePair } from '../core/qp.ts';
+import type { UserAbi } from '../core/user-abi.ts';
+
+/** Queue pairs looked at in one turn. */
+const BUDGET = 1024;
+/** After a queue pair has failed, its program will probably post or drain soon: look often; after that, seldom. */
+const SOON_MS = 1;
+const LATER_MS = 20;
+const SOON_FOR_MS = 1000;
+
+export class ErrorWatch {
+  private readonly abi: UserAbi;
+  private readonly qps: QueuePair[] = [];
+  private readonly failed = new Set<QueuePair>();
+  private at = 0;
+  private changedAt = 0;
+
+  constructor(abi: UserAbi) {
+    this.abi = abi;
+  }
+
+  add(qp: QueuePair): void {
+    if (qp.srq === null) this.qps.push(qp);
+  }
+
+  remove(qp: QueuePair): void {
+    const index = this.qps.indexOf(qp);
+    if (index >= 0) this.qps[index] = this.qps[this.qps.length - 1];
+    if (index >= 0) this.qps.length--;
+    this.failed.delete(qp);
+  }
+
+  /** Flushes what there is; milliseconds until somebody should look again. */
+  turn(): number {
+    const { qps, failed } = this;
+    for (let n = Math.min(qps.length, BUDGET); n > 0; n--) {
+      this.at = this.at + 1 < qps.length ? this.at + 1 : 0;
+      const qp = qps[this.at];
+      if (qp.attr.state === QpState.ERR) this.sawFailed(qp);
+      else if (failed.size > 0) failed.delete(qp);
+    }
+    if (failed.size === 0) return Number.POSITIVE_INFINITY;
+    return performance.now() - this.changedAt < SOON_FOR_MS ? SOON_MS : LATER_MS;
+  }
+
+  private sawFailed(qp: QueuePair): void {
+    const isNew = !this.failed.has(qp);
+    if (isNew) this.failed.add(qp);
+    if (this.abi.flushReceives(qp) || isNew) this.changedAt = performance.now();
+  }
+}

@@ -1,12 +1,16 @@
 // Options about the own device, common to the commands that open one.
 import { type Command, Option } from 'commander';
+import type { FaultOptions } from '../link/faults.ts';
 import { parseAddress, parseInteger, parseNumber, parseProbability } from './parse.ts';
 import type { DeviceOptions } from './perf/options.ts';
 
-export interface DeviceFlags {
+export interface DeviceFlags extends FaultFlags {
   readonly ip?: string;
   readonly link?: 'udp' | 'dgram';
   readonly capture?: string;
+}
+
+export interface FaultFlags {
   readonly loss?: number;
   readonly duplicate?: number;
   readonly reorder?: number;
@@ -19,7 +23,7 @@ const GROUP = "This end's device:";
 const FAULTS = 'Faults made on purpose at this end, on what it sends and receives:';
 
 export function addDeviceOptions(command: Command): Command {
-  return command
+  command
     .optionsGroup(GROUP)
     .option(
       '--ip <address>',
@@ -32,7 +36,13 @@ export function addDeviceOptions(command: Command): Command {
         'dgram',
       ]),
     )
-    .option('--capture <file.pcapng>', 'write all packets to a file for Wireshark or tshark')
+    .option('--capture <file.pcapng>', 'write all packets to a file for Wireshark or tshark');
+  return addFaultOptions(command);
+}
+
+/** Faults that packets meet. */
+export function addFaultOptions(command: Command): Command {
+  return command
     .optionsGroup(FAULTS)
     .option('--loss <p>', 'probability that a packet is lost: 0.01 or 1%', parseProbability)
     .option('--duplicate <p>', 'probability that it comes twice', parseProbability)
@@ -43,11 +53,15 @@ export function addDeviceOptions(command: Command): Command {
 }
 
 export function deviceOptions(flags: DeviceFlags): DeviceOptions {
-  const { ip, link, capture, loss, duplicate, reorder, corrupt, delay, seed } = flags;
+  const { ip, link, capture } = flags;
+  return { ip, link, capture, faults: faultOptions(flags) };
+}
+
+/** Undefined when none is asked for. */
+export function faultOptions(flags: FaultFlags): FaultOptions | undefined {
+  const { loss, duplicate, reorder, corrupt, delay, seed } = flags;
   const given = Object.entries({ loss, duplicate, reorder, corrupt, delayUs: delay }).filter(
     ([, v]) => v !== undefined,
   );
-  const faults =
-    given.length === 0 ? undefined : { ...Object.fromEntries(given), ...(seed === undefined ? {} : { seed }) };
-  return { ip, link, capture, faults };
+  return given.length === 0 ? undefined : { ...Object.fromEntries(given), ...(seed === undefined ? {} : { seed }) };
 }

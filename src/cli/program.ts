@@ -7,6 +7,7 @@ import { devinfoCommand } from './commands/devinfo.ts';
 import { perfCommand } from './commands/perf.ts';
 import { pingpongCommand } from './commands/pingpong.ts';
 import { resCommand } from './commands/res.ts';
+import { runCommand } from './commands/run.ts';
 import { statCommand } from './commands/stat.ts';
 import { CliError, messageOf } from './errors.ts';
 import { VERSION } from './version.ts';
@@ -21,7 +22,10 @@ function program(): Command {
       '\nStart with "infinitive demo". What goes wrong is told in one line; INFINITIVE_DEBUG=1 adds where.',
     )
     .configureHelp({ showGlobalOptions: false })
+    // Options after the program of "run" are the program's.
+    .enablePositionalOptions()
     .addCommand(demoCommand())
+    .addCommand(runCommand())
     .addCommand(devicesCommand())
     .addCommand(devinfoCommand())
     .addCommand(perfCommand())

@@ -1,9 +1,19 @@
 // What the supervisor needs of the devices that it gives to programs: what uverbs/ has, by its shape.
 import type { Caller } from '../uverbs/caller.ts';
 
+/** Who opens a device. */
+export interface DeviceOwner {
+  readonly pid: number;
+  readonly command: string;
+  readonly netRaw: boolean;
+}
+
 /** One opened device. */
 export interface DeviceFile {
   readonly id: number;
+  readonly owner: DeviceOwner;
+  /** The last look left doorbells for the next. */
+  readonly behind: boolean;
   /** Our descriptor of the memory file that stands for it. */
   readonly fd: number;
   /** RDMA_VERBS_IOCTL with its argument's address: 0 or an errno. */
@@ -17,7 +27,7 @@ export interface DeviceFile {
 export interface DeviceNode {
   readonly number: number;
   readonly cdev: { readonly major: number; readonly minor: number };
-  open(owner: { readonly pid: number; readonly command: string; readonly netRaw: boolean }): DeviceFile;
+  open(owner: DeviceOwner): DeviceFile;
 }
 
 /** The directory tree that mapped paths are looked up in. */

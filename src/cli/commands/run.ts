@@ -1,0 +1,84 @@
+// infinitive run: an unmodified program finds an RDMA device.
+import { Command } from 'commander';
+import { RunError } from '../../supervisor/errors.ts';
+import { attach, outerRun } from '../../supervisor/nested.ts';
+import { supervise } from '../../supervisor/supervise.ts';
+import { addFaultOptions, type FaultFlags, faultOptions } from '../device-options.ts';
+import { CliError, messageOf, usageError } from '../errors.ts';
+import { parseAddress } from '../parse.ts';
+
+interface RunFlags extends FaultFlags {
+  readonly ip?: readonly string[];
+  readonly device?: string;
+  readonly capture?: string;
+  readonly trace?: boolean;
+  readonly verbose?: boolean;
+}
+
+const HELP = `
+All processes that the program starts share the device; when the program ends, they are ended too. Exit code: the
+program's, or 128 and the signal's number. Each run is a machine of its own, with one device: two of them on one host need
+two addresses.
+  infinitive run -- ibv_devinfo -v
+  infinitive run -- ib_send_bw                               and in a second terminal
+  infinitive run --ip 127.0.0.2 -- ib_send_bw 127.0.0.1
+
+Inside of a run, "infinitive run" starts the program with the device that is there.`;
+
+export function runCommand(): Command {
+  const command = new Command('run')
+    .summary('run an unmodified program, which finds an RDMA device')
+    .description(
+      'Runs a program and gives it an RDMA device (rxe: RoCEv2), with no RDMA hardware, kernel module or root.',
+    )
+    .argument('<program...>', 'the program and its arguments, after --')
+    .usage('[options] -- <program> [arguments...]')
+    .passThroughOptions()
+    .option(
+      '--ip <address>',
+      'address of this host for the device; repeat it for more (default: that of the default route)',
+      (text: string, earlier: readonly string[] = []) => [...earlier, ...text.split(',').map(parseAddress)],
+    )
+    .option('--device <name>', 'what the device is called (default: rxe0)', parseDeviceName)
+    .option('--capture <file.pcapng>', 'write all packets to a file for Wireshark or tshark')
+    .option('--trace', "show the programs' calls that are answered, on stderr")
+    .option('--verbose', 'say more');
+  return addFaultOptions(command).addHelpText('after', HELP).action(run);
+}
+
+async function run(program: string[], flags: RunFlags): Promise<void> {
+  const { ip, device, capture, trace = false, verbose = false, ...faults } = flags;
+  try {
+    const outer = outerRun();
+    if (outer !== null) {
+      const given = Object.keys({
+        ...(ip && { ip }),
+        ...(device && { device }),
+        ...(capture && { capture }),
+        ...faults,
+      });
+      if (given.length > 0) {
+        throw usageError(`--${given[0]}: the program is inside of the run ${outer}, and has the device of that`);
+      }
+      if (verbose) console.error(`infinitive run: using the device of the run ${outer}`);
+      process.exitCode = await attach(program);
+      return;
+    }
+    process.exitCode = await supervise({
+      command: program,
+      device: { address: ip, name: device, capture, faults: faultOptions(faults), link: 'udp' },
+      trace,
+    });
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error;
+    if (error.exitCode === 1) throw new CliError(messageOf(error));
+    console.error(`infinitive: ${error.message}`);
+    process.exitCode = error.exitCode;
+  }
+}
+
+function parseDeviceName(text: string): string {
+  // IB_DEVICE_NAME_MAX, with its NUL; it is the name of a directory of sysfs.
+  if (/^[\w.-]{1,63}$/.test(text) && !/^\.+$/.test(text)) return text;
+  throw usageError(`--device ${text}: a name of up to 63 letters, digits, ".", "_" and "-" is needed`);
+}

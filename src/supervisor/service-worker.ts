@@ -1,0 +1,128 @@
+// The service thread: the device, its engine, and the answers to the programs' calls.
+import { writeSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { type AssembleOptions, assemble } from '../api/assemble.ts';
+import { listResources, type ResourceEntry } from '../core/resources.ts';
+import { Epoll } from '../os/epoll.ts';
+import { EventFd } from '../os/eventfd.ts';
+import { SeccompListener } from '../os/seccomp.ts';
+import { syscallTable } from '../os/syscalls.ts';
+import { makeDevices } from './devices.ts';
+import { messageOf } from './errors.ts';
+import type { FdRange } from './fd-range.ts';
+import { OpenFiles } from './open-files.ts';
+import { Programs } from './programs.ts';
+import { ProgramWatch, Service } from './service.ts';
+import { Traps } from './traps.ts';
+
+export interface ServiceData {
+  readonly device: AssembleOptions;
+  /** An empty directory, for the tree of files. */
+  readonly root: string;
+  readonly range: FdRange;
+  readonly trace: boolean;
+}
+
+/** What a run tells about itself when asked; control.ts adds what the main thread knows. */
+export interface ServiceSnapshot {
+  readonly device: string;
+  readonly netdev: string;
+  readonly addresses: readonly string[];
+  readonly contexts: readonly { readonly id: number; readonly pid: number; readonly command: string }[];
+  readonly resources: readonly ResourceEntry[];
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+export type ServiceRequest =
+  | { readonly kind: 'listen'; readonly listener: number }
+  | { readonly kind: 'snapshot'; readonly id: number }
+  | { readonly kind: 'stop' };
+
+/** `ready`: the device is there; requests may follow, and after each the control descriptor is signalled. */
+export type ServiceMessage =
+  | { readonly kind: 'ready'; readonly control: number }
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'serving' }
+  | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: ServiceSnapshot }
+  | { readonly kind: 'stopped' };
+
+const data = workerData as ServiceData;
+const tell = (message: ServiceMessage): void => parentPort!.postMessage(message);
+// Not process.stderr: this thread's goes through the event loop of the main thread, and late.
+const say = (text: string): void => {
+  writeSync(2, `infinitive run: ${text}\n`);
+};
+
+async function main(): Promise<void> {
+  const { rxe, capture } = await assemble(data.device);
+  const { nodes, tree, turn } = makeDevices(rxe, data.root, say);
+  const control = new EventFd();
+  const files = new OpenFiles();
+  let service: Service | null = null;
+
+  const listen = (fd: number): void => {
+    const listener = new SeccompListener(fd);
+    const watch = new ProgramWatch(new Epoll());
+    const programs = new Programs(watch);
+    const traps = new Traps({
+      listener,
+      table: syscallTable(),
+      range: data.range,
+      space: { root: data.root, tree, nodes },
+      files,
+      programs,
+      say,
+      trace: data.trace,
+    });
+    service = new Service(
+      {
+        engine: rxe.engine,
+        link: rxe.link,
+        listener,
+        files,
+        control,
+        serve: () => traps.serve(),
+        turn,
+        onSleep: capture === null ? null : () => capture.flush(),
+      },
+      watch,
+      programs,
+    );
+    void service.run().then(() => {
+      files.closeAll();
+      rxe.close();
+      capture?.close();
+      listener.close();
+      tell({ kind: 'stopped' });
+      parentPort!.close();
+    });
+    tell({ kind: 'serving' });
+  };
+
+  const snapshot = (): ServiceSnapshot => ({
+    device: rxe.device.name,
+    netdev: rxe.link.netdev,
+    addresses: rxe.link.addresses.map(({ text }) => text),
+    contexts: files.list.map(({ file }) => ({ id: file.id, pid: file.owner.pid, command: file.owner.command })),
+    resources: listResources(rxe.device),
+    counters: { ...rxe.engine.counters, ...rxe.link.stats },
+  });
+
+  parentPort!.on('message', (request: ServiceRequest) => {
+    if (request.kind === 'listen') listen(request.listener);
+    else if (request.kind === 'snapshot') tell({ kind: 'snapshot', id: request.id, snapshot: snapshot() });
+    else if (service !== null) service.stop();
+    else {
+      rxe.close();
+      capture?.close();
+      tell({ kind: 'stopped' });
+      parentPort!.close();
+    }
+  });
+  tell({ kind: 'ready', control: control.fd });
+}
+
+main().catch((error: unknown) => {
+  tell({ kind: 'failed', message: messageOf(error) });
+  parentPort!.close();
+});

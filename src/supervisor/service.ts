@@ -1,0 +1,193 @@
+// The service thread's loop: trapped calls, doorbells, the engine and its timers, in one synchronous loop that sleeps in epoll.
+import { monotonic } from '../link/clock.ts';
+import type { Link } from '../link/link.ts';
+import type { Epoll } from '../os/epoll.ts';
+import type { EventFd } from '../os/eventfd.ts';
+import type { SeccompListener } from '../os/seccomp.ts';
+import type { Engine } from '../transport/engine.ts';
+import type { OpenFiles } from './open-files.ts';
+import type { Program, Programs, Watch } from './programs.ts';
+
+/**
+ * After packets or doorbells the loop does not sleep for this long: waking takes 15 to 20 µs, and what a program does next
+ * mostly comes sooner. It does not spin after trapped calls: where the supervisor and the program share a CPU, the program needs it.
+ */
+const SPIN_US = 50;
+/** While the engine is busy, trapped calls are looked for every so many rounds: a look is a system call. */
+const LOOK_EVERY = 8;
+/** How long the thread's own event loop may wait for its turn, in microseconds, while there is work. */
+const SLICE_US = 10_000;
+
+const LISTENER = 0;
+const CLOSES = 1;
+const DOORBELLS = 2;
+const CONTROL = 3;
+const LINK = 4;
+/** Tags of processes: this and the descriptor of the process. */
+const PROGRAM = 16;
+
+export interface ServiceParts {
+  readonly engine: Engine;
+  readonly link: Link;
+  readonly listener: SeccompListener;
+  readonly files: OpenFiles;
+  /** Makes the thread's event loop have its turn. */
+  readonly control: EventFd;
+  /** Takes one trapped call up and answers it. */
+  readonly serve: () => void;
+  /** What uverbs has to do after the engine; the milliseconds until it must be done again, Infinity: need not. */
+  readonly turn: () => number;
+  /** Before sleeping. */
+  readonly onSleep: (() => void) | null;
+}
+
+/** Processes in the loop's epoll set: their end is told to `programs`. */
+export class ProgramWatch implements Watch {
+  readonly byTag = new Map<number, Program>();
+  readonly epoll: Epoll;
+
+  constructor(epoll: Epoll) {
+    this.epoll = epoll;
+  }
+
+  add(program: Program): void {
+    const tag = PROGRAM + program.pidfd.fd;
+    this.byTag.set(tag, program);
+    this.epoll.add(program.pidfd.fd, tag);
+  }
+
+  remove(program: Program): void {
+    this.byTag.delete(PROGRAM + program.pidfd.fd);
+    this.epoll.remove(program.pidfd.fd);
+  }
+}
+
+export class Service {
+  private readonly parts: ServiceParts;
+  private readonly epoll: Epoll;
+  private readonly watch: ProgramWatch;
+  private readonly programs: Programs;
+  private stopped = false;
+  private listening = true;
+  /** The link said, maybe in the middle of a step, that something waits to be polled. */
+  private arrived = false;
+  /** The link's descriptor has something to be polled. */
+  private linkReady = false;
+  private lastActivity = 0;
+  private rounds = 0;
+  private nextTurn = Number.POSITIVE_INFINITY;
+
+  constructor(parts: ServiceParts, watch: ProgramWatch, programs: Programs) {
+    this.parts = parts;
+    this.epoll = watch.epoll;
+    this.watch = watch;
+    this.programs = programs;
+    this.epoll.add(parts.listener.fd, LISTENER);
+    this.epoll.add(parts.files.closes.fd, CLOSES);
+    this.epoll.add(parts.files.doorbells.fd, DOORBELLS);
+    this.epoll.add(parts.control.fd, CONTROL);
+    for (const fd of parts.link.fds) this.epoll.add(fd, LINK);
+    parts.link.onArrival = () => {
+      this.arrived = true;
+    };
+  }
+
+  /** Until {@link stop}; resolves then. */
+  async run(): Promise<void> {
+    while (!this.stopped) {
+      this.slice();
+      // For messages, and for the finalizers that release the queues' memory.
+      await new Promise(setImmediate);
+    }
+    this.parts.link.onArrival = null;
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+
+  /** Works until a slice is over; sleeps in between when there is nothing to do, and then till something comes. */
+  private slice(): void {
+    const { engine, files } = this.parts;
+    const end = monotonic() + SLICE_US;
+    do {
+      const spinning = this.arrived || !engine.idle || engine.now - this.lastActivity < SPIN_US;
+      if (!spinning || ++this.rounds % LOOK_EVERY === 0) {
+        if (!this.look(spinning)) return;
+        // Programs that open files, and no device, leave the engine alone.
+        if (files.list.length === 0 && !this.linkReady && !spinning && this.timeout() !== 0) continue;
+      }
+      this.work();
+    } while (monotonic() < end);
+  }
+
+  /** Doorbells, packets, timers. */
+  private work(): void {
+    const { engine, files, turn } = this.parts;
+    this.arrived = false;
+    this.linkReady = false;
+    const rung = files.list.length > 0 ? files.takeDoorbells() : 0;
+    const received = engine.progress();
+    if (rung > 0 || received > 0 || this.arrived) this.lastActivity = engine.now;
+    this.nextTurn = engine.now + turn() * 1000;
+  }
+
+  /** Serves what descriptors tell of, after sleeping if nothing else is to be done; false when the event loop must have its turn. */
+  private look(spinning: boolean): boolean {
+    const { epoll, parts } = this;
+    const timeout = spinning ? 0 : this.timeout();
+    if (timeout !== 0) {
+      parts.onSleep?.();
+      // What was rung before this look is seen now, what is rung after it wakes us.
+      parts.files.doorbells.drain();
+      if (parts.files.takeDoorbells() > 0) {
+        this.lastActivity = monotonic();
+        return true;
+      }
+    }
+    const count = epoll.wait(timeout);
+    // Ends of processes first: an id that is free may be another's at once.
+    for (let i = 0; i < count; i++) this.ended(epoll.tag(i));
+    let goOn = true;
+    for (let i = 0; i < count; i++) goOn = this.serve(epoll.tag(i), epoll.readable(i)) && goOn;
+    return goOn;
+  }
+
+  private ended(tag: number): void {
+    const program = tag < PROGRAM ? undefined : this.watch.byTag.get(tag);
+    if (program !== undefined) this.programs.ended(program);
+  }
+
+  private serve(tag: number, readable: boolean): boolean {
+    const { parts, epoll } = this;
+    switch (tag) {
+      case LISTENER:
+        if (readable) parts.serve();
+        else if (this.listening) {
+          // Nobody carries the filter any more.
+          this.listening = false;
+          epoll.remove(parts.listener.fd);
+        }
+        return true;
+      case CLOSES:
+        parts.files.takeCloses();
+        return true;
+      case CONTROL:
+        parts.control.drain();
+        return false;
+      case LINK:
+        this.linkReady = true;
+        return true;
+      default:
+        return true;
+    }
+  }
+
+  /** Milliseconds that may be slept, -1: till something comes. What is due in less than one is waited for awake. */
+  private timeout(): number {
+    const { engine, link } = this.parts;
+    const due = Math.min(engine.nextDeadline, link.nextDue?.() ?? Number.POSITIVE_INFINITY, this.nextTurn);
+    if (due === Number.POSITIVE_INFINITY) return -1;
+    return Math.min(Math.max(0, Math.floor((due - monotonic()) / 1000)), 60_000);
+  }
+}

@@ -1,0 +1,214 @@
+// `infinitive run`: the main thread's part. It starts the service thread and the launching thread, passes signals on, and when
+// the program has ended, ends what is left.
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { AssembleOptions } from '../api/assemble.ts';
+import { becomeSubreaper, reapOrphans } from '../os/children.ts';
+import { EventFd } from '../os/eventfd.ts';
+import { serveControl } from './control.ts';
+import { endDescendants } from './descendants.ts';
+import { messageOf, RunError } from './errors.ts';
+import { reservedRange } from './fd-range.ts';
+import { findProgram } from './find-program.ts';
+import type { LaunchData, LaunchMessage } from './launch-worker.ts';
+import { whyNoListener } from './refusal.ts';
+import { RUN_VARIABLE } from './run-variable.ts';
+import type { ServiceData, ServiceMessage, ServiceRequest, ServiceSnapshot } from './service-worker.ts';
+import { passSignals } from './signals.ts';
+import { openFilesOfUser, type ProgramEnd, type ProgramStart } from './start-program.ts';
+
+export interface SuperviseOptions {
+  /** The program and its arguments. */
+  readonly command: readonly string[];
+  readonly device: AssembleOptions;
+  /** Each trapped call on stderr. */
+  readonly trace: boolean;
+}
+
+/**
+ * Runs a program that has an RDMA device; its exit code, 128 and the signal's number if a signal ended it.
+ *
+ * @throws {RunError}
+ */
+export async function supervise(options: SuperviseOptions): Promise<number> {
+  const { command } = options;
+  const file = findProgram(command[0], process.env.PATH);
+  const openFiles = openFilesOfUser();
+  const range = reservedRange(openFiles);
+  const env = { ...process.env, [RUN_VARIABLE]: String(process.pid) };
+  // Opened files keep their directory open; the tree itself is read through the supervisor, and by descriptors it gave away.
+  const root = mkdtempSync(join(tmpdir(), 'infinitive-run-'));
+  chmodSync(root, 0o755);
+  becomeSubreaper();
+  const service = new ServiceThread({ device: options.device, root, range, trace: options.trace });
+  const launch = new LaunchThread({ start: { file, argv: command, env, openFiles }, range });
+  try {
+    await service.ready;
+    await service.listen(await launch.listener);
+    const control = await answerQuestions(service, command);
+    const stopSignals = passSignals(() => launch.pid);
+    const reap = (): void => reapOrphans((pid) => pid === launch.pid && !launch.over);
+    process.on('SIGCHLD', reap);
+    try {
+      launch.go();
+      const end = await Promise.race([launch.ended, service.broken]);
+      await endDescendants(reap);
+      if (end.error !== null) throw new RunError(end.error, end.exitCode);
+      return end.exitCode;
+    } finally {
+      process.off('SIGCHLD', reap);
+      stopSignals();
+      control?.close();
+    }
+  } finally {
+    await service.stop();
+    await launch.stop();
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+/** For `infinitive res` and `infinitive stat`; a run works without them. */
+async function answerQuestions(service: ServiceThread, command: readonly string[]): Promise<{ close(): void } | null> {
+  try {
+    return await serveControl(async () => ({
+      pid: process.pid,
+      command,
+      uptime: process.uptime(),
+      ...(await service.snapshot()),
+    }));
+  } catch {
+    return null;
+  }
+}
+
+/** A file of this folder, as it is in the sources and in the package. */
+const workerFile = (name: string): URL =>
+  new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
+
+class ServiceThread {
+  readonly ready: Promise<void>;
+  /** Rejects when the thread dies of an error. */
+  readonly broken: Promise<never>;
+  private readonly worker: Worker;
+  private readonly serving: Promise<void>;
+  private readonly stopped: Promise<void>;
+  private readonly questions = new Map<number, (snapshot: ServiceSnapshot) => void>();
+  private control: EventFd | null = null;
+  private asked = 0;
+
+  constructor(data: ServiceData) {
+    this.worker = new Worker(workerFile('service-worker'), { workerData: data });
+    const ready = Promise.withResolvers<void>();
+    const serving = Promise.withResolvers<void>();
+    const stopped = Promise.withResolvers<void>();
+    const broken = Promise.withResolvers<never>();
+    this.ready = ready.promise;
+    this.serving = serving.promise;
+    this.stopped = stopped.promise;
+    this.broken = broken.promise;
+    broken.promise.catch(() => {});
+    ready.promise.catch(() => {});
+    this.worker.on('message', (message: ServiceMessage) => {
+      switch (message.kind) {
+        case 'ready':
+          this.control = new EventFd(message.control);
+          ready.resolve();
+          break;
+        case 'failed':
+          ready.reject(new RunError(message.message));
+          break;
+        case 'serving':
+          serving.resolve();
+          break;
+        case 'snapshot':
+          this.questions.get(message.id)?.(message.snapshot);
+          this.questions.delete(message.id);
+          break;
+        case 'stopped':
+          stopped.resolve();
+      }
+    });
+    this.worker.on('error', (error) => {
+      const failure = new RunError(`the service thread has failed: ${(error as Error).stack ?? messageOf(error)}`);
+      ready.reject(failure);
+      broken.reject(failure);
+      stopped.resolve();
+    });
+    this.worker.on('exit', () => stopped.resolve());
+  }
+
+  async listen(listener: number): Promise<void> {
+    this.request({ kind: 'listen', listener });
+    await Promise.race([this.serving, this.broken]);
+  }
+
+  snapshot(): Promise<ServiceSnapshot> {
+    return new Promise((resolve) => {
+      const id = ++this.asked;
+      this.questions.set(id, resolve);
+      this.request({ kind: 'snapshot', id });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.request({ kind: 'stop' });
+    if (this.control !== null) await this.stopped;
+    await this.worker.terminate();
+  }
+
+  private request(request: ServiceRequest): void {
+    this.worker.postMessage(request);
+    this.control?.signal();
+  }
+}
+
+class LaunchThread {
+  readonly listener: Promise<number>;
+  readonly ended: Promise<ProgramEnd>;
+  /** The program's process id; 0 before it is started. */
+  pid = 0;
+  /** It has ended, and has been waited for. */
+  over = false;
+  private readonly worker: Worker;
+
+  constructor(data: { start: ProgramStart; range: LaunchData['range'] }) {
+    this.worker = new Worker(workerFile('launch-worker'), { workerData: data satisfies LaunchData });
+    const listener = Promise.withResolvers<number>();
+    const ended = Promise.withResolvers<ProgramEnd>();
+    this.listener = listener.promise;
+    this.ended = ended.promise;
+    listener.promise.catch(() => {});
+    ended.promise.catch(() => {});
+    this.worker.on('message', (message: LaunchMessage) => {
+      switch (message.kind) {
+        case 'installed':
+          listener.resolve(message.listener);
+          break;
+        case 'failed':
+          listener.reject(new RunError(message.code === '' ? message.message : whyNoListener(message.code)));
+          break;
+        case 'started':
+          this.pid = message.pid;
+          break;
+        case 'ended':
+          this.over = true;
+          ended.resolve(message.end);
+      }
+    });
+    this.worker.on('error', (error) => {
+      const failure = new RunError(`the launching thread has failed: ${(error as Error).stack ?? messageOf(error)}`);
+      listener.reject(failure);
+      ended.reject(failure);
+    });
+  }
+
+  go(): void {
+    this.worker.postMessage('go');
+  }
+
+  async stop(): Promise<void> {
+    await this.worker.terminate();
+  }
+}

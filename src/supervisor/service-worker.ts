@@ -55,7 +55,7 @@ const say = (text: string): void => {
 
 async function main(): Promise<void> {
   const { rxe, capture } = await assemble(data.device);
-  const { nodes, tree, turn } = makeDevices(rxe, data.root, say);
+  const { nodes, tree, turn } = makeDevices(rxe, data.root, data.trace ? say : null);
   const control = new EventFd();
   const files = new OpenFiles();
   let service: Service | null = null;

@@ -119,10 +119,19 @@ export const portMethods: readonly Method[] = [
   {
     object: UObject.DEVICE,
     id: DeviceMethod.QUERY_GID_ENTRY,
-    attrs: [u32In(GID_PORT), u32In(GID_INDEX), flagsIn(GID_FLAGS), structOut(GID_ENTRY, GidEntry.size, GidEntry.size)],
+    attrs: [
+      constIn(GID_PORT),
+      constIn(GID_INDEX),
+      flagsIn(GID_FLAGS),
+      structOut(GID_ENTRY, GidEntry.size, GidEntry.size),
+    ],
     run: (attrs) => {
       attrs.flags(GID_FLAGS, 0);
-      const entry = queryGidEntry(attrs.file.context, attrs.u32(GID_PORT), attrs.u32(GID_INDEX));
+      const entry = queryGidEntry(
+        attrs.file.context,
+        attrs.constant(GID_PORT, 0xffffffff),
+        attrs.constant(GID_INDEX, 0xffffffff),
+      );
       attrs.putStruct(GID_ENTRY, describeGid(entry));
     },
   },

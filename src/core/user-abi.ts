@@ -47,4 +47,8 @@ export interface UserAbi {
   doorbell(qp: QueuePair): void;
   /** Receive requests may have been posted to a queue pair in the error state, which tells nobody: they are flushed. True if there were any. */
   flushReceives(qp: QueuePair): boolean;
+
+  /** Counters of the port, by the names under which sysfs has them in `hw_counters` and in `counters`. */
+  hwCounters(): Readonly<Record<string, number>>;
+  portCounters(): Readonly<Record<string, number>>;
 }

@@ -5,11 +5,19 @@ import { VerbsError } from '../../core/errors.ts';
 import type { QueuePair } from '../../core/qp.ts';
 import type { SharedReceiveQueue } from '../../core/srq.ts';
 import type { MapOf, QueueOwner, UserAbi } from '../../core/user-abi.ts';
+import type { Link } from '../../link/link.ts';
 import type { SoftAh } from '../../transport/ah.ts';
 import type { SoftCq } from '../../transport/cq.ts';
 import type { Engine } from '../../transport/engine.ts';
 import type { SoftQp } from '../../transport/qp.ts';
 import type { SoftSrq } from '../../transport/recv-queue.ts';
+
+/** What an rxe device is made of (`Rxe`). */
+export interface RxeParts {
+  readonly engine: Engine;
+  readonly port: { readonly icrcErrors: number };
+  readonly link: Pick<Link, 'stats'>;
+}
 
 /** `RDMA_DRIVER_RXE` */
 const DRIVER_RXE = 14;
@@ -29,9 +37,11 @@ class RxeUserAbi implements UserAbi {
     createAh: 8,
   };
   private readonly engine: Engine;
+  private readonly parts: RxeParts;
 
-  constructor(engine: Engine) {
-    this.engine = engine;
+  constructor(parts: RxeParts) {
+    this.engine = parts.engine;
+    this.parts = parts;
   }
 
   createCq(cq: CompletionQueue, mapOf: MapOf): Buffer {
@@ -85,6 +95,22 @@ class RxeUserAbi implements UserAbi {
     this.engine.recvPosted(qp as SoftQp);
     return true;
   }
+
+  hwCounters(): Readonly<Record<string, number>> {
+    return { ...this.engine.counters, icrc_errors: this.parts.port.icrcErrors };
+  }
+
+  // As InfiniBand counts them: data in words of four bytes (PortXmitData, IBTA 16.1.4).
+  portCounters(): Readonly<Record<string, number>> {
+    const { sent_pkts, rcvd_pkts } = this.engine.counters;
+    const { txBytes, rxBytes } = this.parts.link.stats;
+    return {
+      port_xmit_packets: sent_pkts,
+      port_rcv_packets: rcvd_pkts,
+      port_xmit_data: Math.floor(txBytes / 4),
+      port_rcv_data: Math.floor(rxBytes / 4),
+    };
+  }
 }
 
 function mminfo(memory: Buffer, mapOf: MapOf): Buffer {
@@ -96,6 +122,6 @@ function mminfo(memory: Buffer, mapOf: MapOf): Buffer {
 }
 
 /** The user ABI of an rxe device. */
-export function rxeUserAbi(rxe: { readonly engine: Engine }): UserAbi {
-  return new RxeUserAbi(rxe.engine);
+export function rxeUserAbi(rxe: RxeParts): UserAbi {
+  return new RxeUserAbi(rxe);
 }

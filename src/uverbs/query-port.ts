@@ -6,7 +6,7 @@ import { refuse } from './errno.ts';
 import type { UverbsFile } from './file.ts';
 import { Command as Cmd, DeviceMethod, UObject } from './ids.ts';
 import { GidEntry, QueryPort, QueryPortRespEx, QueryPortResp as R } from './layout.ts';
-import { bytesOut, type Command, command, constIn, flagsIn, type Method, structOut, u32In, u64Out } from './spec.ts';
+import { bytesOut, type Command, command, constIn, flagsIn, type Method, structOut, u64Out } from './spec.ts';
 
 /** IB_UVERBS_QPF_GRH_REQUIRED: RoCE has no addresses but GIDs. */
 const GRH_REQUIRED = 1;

@@ -10,6 +10,9 @@ import { getOption, setOption, setOptionBytes, trySetOption } from '../os/sockop
 /** TTL and hop limit of packets whose flow does not ask for another: what Linux itself uses. */
 export const DEFAULT_TTL = 64;
 
+/** TOS and traffic class likewise: ECN-capable, ECT(0) of RFC 3168, as connected queue pairs send. */
+export const DEFAULT_TOS = 2;
+
 /** What a socket is asked to have; the kernel may allow less. */
 export interface SocketOptions {
   readonly rcvbuf: number;
@@ -119,12 +122,14 @@ function create(family: 4 | 6, options: SocketOptions): number {
 function configureSending(fd: number, own: LocalAddress): void {
   if (own.family === 4) {
     setOption(fd, C.SOL_IP, C.IP_MTU_DISCOVER, C.IP_PMTUDISC_DO);
+    setOption(fd, C.SOL_IP, C.IP_TOS, DEFAULT_TOS);
     setOption(fd, C.SOL_IP, C.IP_TTL, DEFAULT_TTL);
     setOption(fd, C.SOL_IP, C.IP_MULTICAST_TTL, DEFAULT_TTL);
     setOption(fd, C.SOL_IP, C.IP_MULTICAST_LOOP, 1);
     setOptionBytes(fd, C.SOL_IP, C.IP_MULTICAST_IF, mreqn(new Uint8Array(4), own));
   } else {
     setOption(fd, C.SOL_IPV6, C.IPV6_MTU_DISCOVER, C.IP_PMTUDISC_DO);
+    setOption(fd, C.SOL_IPV6, C.IPV6_TCLASS, DEFAULT_TOS);
     setOption(fd, C.SOL_IPV6, C.IPV6_UNICAST_HOPS, DEFAULT_TTL);
     setOption(fd, C.SOL_IPV6, C.IPV6_MULTICAST_HOPS, DEFAULT_TTL);
     setOption(fd, C.SOL_IPV6, C.IPV6_MULTICAST_LOOP, 1);

@@ -244,8 +244,8 @@ export class UdpTx {
     if (flow.marked) {
       const v4 = flow.family === 4;
       const level = v4 ? C.SOL_IP : C.SOL_IPV6;
-      at = this.#controlMessage(at, level, v4 ? C.IP_TOS : C.IPV6_TCLASS, 4, flow.tos);
-      at = this.#controlMessage(at, level, v4 ? C.IP_TTL : C.IPV6_HOPLIMIT, 4, flow.ttl);
+      if (flow.tosMarked) at = this.#controlMessage(at, level, v4 ? C.IP_TOS : C.IPV6_TCLASS, 4, flow.tos);
+      if (flow.ttlMarked) at = this.#controlMessage(at, level, v4 ? C.IP_TTL : C.IPV6_HOPLIMIT, 4, flow.ttl);
     }
     return (at - start) * 4;
   }

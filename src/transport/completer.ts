@@ -43,6 +43,8 @@ import {
 import { PACKET_OVERHEAD } from './window.ts';
 import { SQ } from './wqe.ts';
 
+/** Part of the transport timer's interval that the answer to a READ should not take. */
+const SLOW = 1 / 4;
 /** rnr_retry 7: try for ever (`IBV_QP_RNR_RETRY`; IBTA 9.7.5.2.8). */
 const FOREVER = 7;
 
@@ -116,7 +118,7 @@ export class Completer {
     if (released > 0) {
       released = Math.min(released, qp.inflight);
       qp.inflight -= released;
-      qp.path!.window.acknowledged(released);
+      qp.path!.window.acknowledged(released, qp.mtu + PACKET_OVERHEAD);
       this.engine.wake(qp.path!.window.release(released));
     }
     this.progress(qp, una);
@@ -155,9 +157,20 @@ export class Completer {
     }
     qp.retryLeft--;
     engine.counters.completer_retry_err++;
-    qp.path!.window.lost(engine.now);
+    const { window, reads } = qp.path!;
+    (this.oldestReads(qp) ? reads : window).lost(engine.now);
     engine.requester.goBack(qp, qp.una);
     engine.armAckTimer(qp);
+  }
+
+  /** Is a READ response what is awaited next? */
+  private oldestReads(qp: SoftQp): boolean {
+    const ring = qp.sq;
+    for (let index = ring.consumer; index !== qp.sqFresh; index = ring.next(index)) {
+      if (slotState(qp, index) !== SlotState.STARTED) continue;
+      if (psnDiff(qp.una, qp.slots[slotBase(index) + Slot.LAST]) <= 0) return isRead(slotOp(qp, index));
+    }
+    return false;
   }
 
   /** The transport timer, which every RC send queue has, ran out (C9-139). */
@@ -268,13 +281,20 @@ export class Completer {
 
   /** A response was taken in: frees the READs and ATOMICs that end at or before it. */
   private answered(qp: SoftQp, psn: number): void {
+    const { engine } = this;
     const size = qp.readsEnd.length;
     while (qp.readsOut > 0 && psnDiff(qp.readsEnd[qp.readsHead], psn) <= 0) {
       const cost = qp.readsCost[qp.readsHead];
+      const took = engine.now - qp.readsAt[qp.readsHead];
       qp.readsHead = (qp.readsHead + 1) % size;
       qp.readsOut--;
-      qp.readInflight -= cost;
-      this.engine.wake(this.engine.port.receiveWindow.release(cost));
+      if (cost > 0) {
+        const { reads } = qp.path!;
+        reads.acknowledged(cost, qp.mtu + PACKET_OVERHEAD);
+        // A responder that needs so long has more to answer than it should have.
+        if (qp.timeoutUs > 0 && took > qp.timeoutUs * SLOW) reads.marked(engine.now);
+        engine.requester.releaseReads(qp, cost);
+      }
     }
     this.progress(qp, psnAdd(psn, 1));
   }

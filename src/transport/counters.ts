@@ -17,4 +17,8 @@ export class Counters {
   bad_qkey = 0;
   retransmitted_pkts = 0;
   timeouts = 0;
+  // Congestion, by the names of mlx5's hw_counters: marked packets received, notifications sent, notifications heeded.
+  np_ecn_marked_roce_packets = 0;
+  np_cnp_sent = 0;
+  rp_cnp_handled = 0;
 }

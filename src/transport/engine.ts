@@ -8,12 +8,14 @@ import {
   opcodeFlags,
   opcodeHeaderLen,
   opcodeTransport,
+  TRANSPORT_CNP,
   TRANSPORT_RC,
   TRANSPORT_UC,
   TRANSPORT_UD,
 } from '../wire/opcodes.ts';
 import type { SoftAh } from './ah.ts';
 import { Completer } from './completer.ts';
+import { congestionMet, congestionNotified } from './congestion.ts';
 import { Counters } from './counters.ts';
 import type { SoftCq } from './cq.ts';
 import { DatagramReceiver } from './datagram.ts';
@@ -188,6 +190,11 @@ export class Engine {
       this.counters.dropped_pkts++;
       return;
     }
+    if (transport === TRANSPORT_CNP) {
+      congestionNotified(this, qp);
+      return;
+    }
+    if (packet.congested) congestionMet(this, qp, opcode);
     const psn = bthPsn(buf, off);
     if (qp.type === QpType.RC && transport === TRANSPORT_RC) {
       if (opcodeFlags[opcode] & OPF_REQUEST) {
@@ -273,13 +280,27 @@ export class Engine {
 
   setDeadline(qp: SoftQp): void {
     qp.deadline = qp.rnrUntil > 0 ? Math.min(qp.rnrUntil, qp.ackDeadline) : qp.ackDeadline;
+    if (qp.paceUntil > 0) qp.deadline = Math.min(qp.deadline, qp.paceUntil);
     this.timers.update(qp);
+  }
+
+  /** Has `qp` to wait for its pace? Then it has another turn when it need not. */
+  mustWait(qp: SoftQp): boolean {
+    const at = qp.pace!.readyAt(this.now);
+    if (at <= this.now) return false;
+    qp.paceUntil = at;
+    this.setDeadline(qp);
+    return true;
   }
 
   private runTimers(): void {
     for (let qp = this.timers.due(this.now); qp !== null; qp = this.timers.due(this.now)) {
       if (qp.rnrUntil > 0 && qp.rnrUntil <= this.now) {
         qp.rnrUntil = 0;
+        this.activate(qp);
+      }
+      if (qp.paceUntil > 0 && qp.paceUntil <= this.now) {
+        qp.paceUntil = 0;
         this.activate(qp);
       }
       if (qp.ackDeadline <= this.now) {
@@ -354,6 +375,7 @@ export class Engine {
   quiesce(qp: SoftQp): void {
     this.requester.releaseAll(qp);
     qp.rnrUntil = 0;
+    qp.paceUntil = 0;
     qp.ackDeadline = Number.POSITIVE_INFINITY;
     qp.deadline = Number.POSITIVE_INFINITY;
     this.timers.remove(qp);

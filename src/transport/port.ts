@@ -5,8 +5,9 @@ import type { PeerWindow } from './window.ts';
 
 /** A way to a peer, from an address vector; shared by all QPs that go the same way. */
 export interface Path {
-  /** What may be in flight to that peer. */
+  /** What may be in flight to that peer, and what of its READ responses may be on their way here. */
   readonly window: PeerWindow;
+  readonly reads: PeerWindow;
 }
 
 /** One packet that came in: from the BTH to the end of the padding. A reused object, valid during the call only. */
@@ -25,7 +26,8 @@ export interface Inbound {
 }
 
 export interface Port {
-  pathTo(av: AddressVector): Path;
+  /** `responsive`: what goes there slows down when it is told of congestion, and so may be marked instead of dropped (ECN); the default. */
+  pathTo(av: AddressVector, responsive?: boolean): Path;
   /** Room for one packet of `length` bytes (BTH to end of padding): its offset in `buf`, or -1 until a flush succeeds. */
   begin(path: Path, length: number): number;
   /** The buffer `begin` spoke of; ask for it after each `begin`. */

@@ -3,6 +3,7 @@ import { type QpInit, QueuePair } from '../core/qp.ts';
 import { BTH_MIG } from '../wire/bth.ts';
 import { rethDmaLen, rethRkey, rethVa } from '../wire/reth.ts';
 import type { SoftCq } from './cq.ts';
+import type { Pace } from './pace.ts';
 import type { Path } from './port.ts';
 import { CurrentRecv, recvRing, type SoftSrq } from './recv-queue.ts';
 import { Ring } from './ring.ts';
@@ -63,8 +64,17 @@ export class SoftQp extends QueuePair {
   waitsForWindow = false;
   /** When something must be done without a packet coming in; Infinity: never. */
   deadline = Number.POSITIVE_INFINITY;
+  /** Until then it sends nothing that has a pace; 0: it does not wait. */
+  paceUntil = 0;
   heapIndex = -1;
   heapAt = 0;
+
+  // Congestion
+  /** Made when the peer has notified of congestion for the first time. */
+  pace: Pace | null = null;
+  /** When this end notified its peer last, and whether it is about to. */
+  notifiedAt = Number.NEGATIVE_INFINITY;
+  notificationDue = false;
 
   // Requester
   /** {@link Slot} words for each element of the send ring. */
@@ -84,9 +94,10 @@ export class SoftQp extends QueuePair {
   inflight = 0;
   readInflight = 0;
   packetsSinceAckReq = 0;
-  /** Outstanding READ and ATOMIC requests: last PSN and window cost of each, oldest first. */
+  /** Outstanding READ and ATOMIC requests: last PSN, window cost and time of each, oldest first. */
   readsEnd = new Uint32Array(0);
   readsCost = new Uint32Array(0);
+  readsAt = new Float64Array(0);
   readsHead = 0;
   readsOut = 0;
   ackDeadline = Number.POSITIVE_INFINITY;
@@ -156,13 +167,16 @@ export class SoftQp extends QueuePair {
     const size = Math.max(max, this.readsOut);
     const end = new Uint32Array(size);
     const cost = new Uint32Array(size);
+    const at = new Float64Array(size);
     for (let i = 0; i < this.readsOut; i++) {
       const from = (this.readsHead + i) % this.readsEnd.length;
       end[i] = this.readsEnd[from];
       cost[i] = this.readsCost[from];
+      at[i] = this.readsAt[from];
     }
     this.readsEnd = end;
     this.readsCost = cost;
+    this.readsAt = at;
     this.readsHead = 0;
   }
 }

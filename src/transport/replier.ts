@@ -12,6 +12,7 @@ import {
 } from '../wire/aeth.ts';
 import { writeAtomicAckEth } from '../wire/atomicacketh.ts';
 import { BTH_LEN, BTH_PAD_SHIFT, writeBth } from '../wire/bth.ts';
+import { CNP_LEN, writeCnp } from '../wire/cnp.ts';
 import {
   OP_ACKNOWLEDGE,
   OP_ATOMIC_ACKNOWLEDGE,
@@ -39,6 +40,7 @@ export class Replier {
     while (qp.jobs.length > 0) {
       if (left-- <= 0) return true;
       const job = qp.jobs[0];
+      if (qp.pace !== null && job.kind === ResourceKind.READ && this.engine.mustWait(qp)) return false;
       const sent = job.kind === ResourceKind.READ ? this.readResponse(qp, job) : this.atomicResponse(qp, job);
       if (!sent) return true;
     }
@@ -78,6 +80,7 @@ export class Replier {
     }
     port.end();
     engine.counters.sent_pkts++;
+    if (qp.pace !== null) qp.pace.sent(size, engine.now);
     job.offset += size;
     if (last) this.finish(qp);
     return true;
@@ -113,8 +116,24 @@ export class Replier {
     qp.context.device.raise(syndrome === NAK_REM_ACC ? EventType.QP_ACCESS_ERR : EventType.QP_REQ_ERR, qp);
   }
 
+  /** A congestion notification packet to the peer; false when there is no room for it. */
+  private notify(qp: SoftQp): boolean {
+    const { port, counters } = this.engine;
+    if (qp.path !== null) {
+      const at = port.begin(qp.path, CNP_LEN);
+      if (at < 0) return false;
+      writeCnp(port.buf, at, qp.mig, this.engine.pkey(qp), qp.attr.destQpn);
+      port.end();
+      counters.sent_pkts++;
+      counters.np_cnp_sent++;
+    }
+    qp.notificationDue = false;
+    return true;
+  }
+
   /** Sends the acknowledgement or NAK that waits, unless answers to earlier requests must go first. */
   acknowledge(qp: SoftQp): boolean {
+    if (qp.notificationDue && !this.notify(qp)) return false;
     const syndrome = qp.ackSyndrome;
     if (syndrome < 0 || qp.path === null || qp.jobs.length > 0) return true;
     const engine = this.engine;

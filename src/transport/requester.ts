@@ -23,6 +23,7 @@ import { gather } from './data.ts';
 import { dataOpcode } from './data-opcode.ts';
 import type { Engine } from './engine.ts';
 import { runLocal } from './local-ops.ts';
+import type { Path } from './port.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { Slot, SlotState, type SoftQp } from './qp.ts';
 import {
@@ -37,7 +38,7 @@ import {
   slotOp,
   slotState,
 } from './send-slot.ts';
-import { PACKET_OVERHEAD } from './window.ts';
+import { PACKET_OVERHEAD, readPiece } from './window.ts';
 import { SQ, swap32 } from './wqe.ts';
 
 const UC = 0x20;
@@ -133,6 +134,7 @@ export class Requester {
     const cost = size + PACKET_OVERHEAD;
     const path = qp.path!;
     if (qp.credits >= 0 && first && lacksCredit(qp, index, op)) return Sent.WAIT;
+    if (!reliable && qp.pace !== null && this.engine.mustWait(qp)) return Sent.WAIT;
     if (reliable && !path.window.admits(cost, qp.inflight)) {
       path.window.wait(qp);
       return Sent.WAIT;
@@ -191,6 +193,8 @@ export class Requester {
     if (reliable) {
       qp.inflight += cost;
       path.window.used += cost;
+    } else if (qp.pace !== null) {
+      qp.pace.sent(size, this.engine.now);
     }
     if (last) {
       this.advance(qp, index);
@@ -222,15 +226,15 @@ export class Requester {
     const slots = qp.slots;
     const s = slotBase(index);
     const length = slots[s + Slot.LENGTH];
-    const window = engine.port.receiveWindow;
-    const piece = Math.max(1, Math.floor(window.limit / 2 / (qp.mtu + PACKET_OVERHEAD))) * qp.mtu;
-    const size = Math.min(length - qp.cursor, piece);
-    const packets = Math.max(1, Math.ceil(size / qp.mtu));
-    const cost = size + packets * PACKET_OVERHEAD;
-    if (!window.admits(cost, qp.readInflight)) {
-      window.wait(qp);
+    const { receiveWindow } = engine.port;
+    const { reads } = qp.path!;
+    const piece = readPiece(receiveWindow, reads, qp.mtu, length - qp.cursor, qp.readInflight);
+    if (piece === 0) {
+      receiveWindow.wait(qp);
       return Sent.WAIT;
     }
+    const size = Math.min(length - qp.cursor, piece * qp.mtu);
+    const cost = size + piece * PACKET_OVERHEAD;
     const port = engine.port;
     const at = port.begin(qp.path!, opcodeHeaderLen[OP_READ_REQUEST]);
     if (at < 0) return Sent.NO_ROOM;
@@ -243,9 +247,10 @@ export class Requester {
     const high = u32[w + SQ.REMOTE_ADDR + 1] + (low > 0xffffffff ? 1 : 0);
     writeRethHiLo(port.buf, at + BTH_LEN, high, low, u32[w + SQ.RDMA_RKEY], size);
     port.end();
-    this.sent(qp, psn, packets);
-    window.used += cost;
-    this.pushRead(qp, psnAdd(psn, packets - 1), cost);
+    this.sent(qp, psn, piece);
+    receiveWindow.used += cost;
+    reads.used += cost;
+    this.pushRead(qp, psnAdd(psn, piece - 1), cost);
     qp.cursor += size;
     return qp.cursor === length ? this.advance(qp, index) : Sent.YES;
   }
@@ -321,6 +326,7 @@ export class Requester {
     const i = (qp.readsHead + qp.readsOut) % size;
     qp.readsEnd[i] = end;
     qp.readsCost[i] = cost;
+    qp.readsAt[i] = this.engine.now;
     qp.readsOut++;
     qp.readInflight += cost;
   }
@@ -410,11 +416,26 @@ export class Requester {
     qp.inflight = 0;
   }
 
+  /** `qp` goes another way from now on. What is in flight leaves the old way's windows, which others share. */
+  takePath(qp: SoftQp, path: Path): void {
+    this.releaseWindow(qp);
+    if (qp.path !== null) this.engine.wake(qp.path.reads.release(qp.readInflight));
+    path.reads.used += qp.readInflight;
+    qp.path = path;
+  }
+
+  /** READ responses that cost so much are not awaited any more. */
+  releaseReads(qp: SoftQp, cost: number): void {
+    if (cost === 0) return;
+    qp.readInflight -= cost;
+    this.engine.wake(this.engine.port.receiveWindow.release(cost));
+    if (qp.path !== null) this.engine.wake(qp.path.reads.release(cost));
+  }
+
   /** Nothing of this QP is in flight any more. */
   releaseAll(qp: SoftQp): void {
     this.releaseWindow(qp);
-    if (qp.readInflight > 0) this.engine.wake(this.engine.port.receiveWindow.release(qp.readInflight));
-    qp.readInflight = 0;
+    this.releaseReads(qp, qp.readInflight);
     qp.readsHead = 0;
     qp.readsOut = 0;
   }

@@ -156,7 +156,7 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
     },
 
     createAh(pd: ProtectionDomain, av: AddressVector) {
-      const ah = new SoftAh(pd, av, engine.port.pathTo(av), ++lastAh);
+      const ah = new SoftAh(pd, av, engine.port.pathTo(av, false), ++lastAh);
       engine.ahs.set(ah.number, ah);
       return ah;
     },
@@ -174,9 +174,7 @@ function modify(engine: Engine, qp: SoftQp, attr: Partial<QpAttr>, mask: number)
   // The state is entered last, and by its own rules.
   applyAttr(qp, attr, mask & ~M.STATE);
   if (mask & M.AV) {
-    // What is in flight leaves the old way's window, which others share.
-    engine.requester.releaseWindow(qp);
-    qp.path = engine.port.pathTo(a.av!);
+    engine.requester.takePath(qp, engine.port.pathTo(a.av!, qp.type !== QpType.UD));
   }
   if (mask & M.PATH_MTU) qp.mtu = mtuBytes(a.pathMtu);
   if (mask & M.RQ_PSN) qp.ePsn = a.rqPsn;
@@ -230,6 +228,8 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.mig = BTH_MIG;
   qp.slots.fill(0);
   qp.goneBack = false;
+  qp.pace = null;
+  qp.notificationDue = false;
   qp.credits = -1;
   qp.sendsOut = 0;
   if (qp.rq !== null) qp.rq.consumer = qp.rq.producer;

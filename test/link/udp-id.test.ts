@@ -20,7 +20,7 @@ const SETUP = `
   ip neigh add fd09::2 lladdr 02:00:00:00:00:02 dev d0`;
 
 test('packets carry the IPv4 identification that txId foretold, and DF (both are under the ICRC)', (t) => {
-  const seen = inNamespace<Record<'gso' | 'single' | 'marked' | 'large' | 'six', Run> & { mtu: number }>(
+  const seen = inNamespace<Record<'gso' | 'single' | 'zero' | 'marked' | 'large' | 'six', Run> & { mtu: number }>(
     t,
     SETUP,
     new URL('udp-netns-ids.ts', import.meta.url).pathname,
@@ -31,9 +31,10 @@ test('packets carry the IPv4 identification that txId foretold, and DF (both are
     ids.map((id, i) => `4 ${String.fromCharCode(97 + i)}. id ${id} DF ${mark}`);
 
   assert.deepEqual(seen.gso.ids, [0, 1, 2, 3, 0, 1]);
-  assert.deepEqual(seen.gso.packets, v4(seen.gso.ids, 'tos 0 ttl 64'));
+  assert.deepEqual(seen.gso.packets, v4(seen.gso.ids, 'tos 2 ttl 64'));
   assert.deepEqual(seen.single.ids, [0, 0, 0, 0, 0, 0]);
-  assert.deepEqual(seen.single.packets, v4(seen.single.ids, 'tos 0 ttl 64'));
+  assert.deepEqual(seen.single.packets, v4(seen.single.ids, 'tos 2 ttl 64'));
+  assert.deepEqual(seen.zero.packets, v4([0, 1, 2], 'tos 0 ttl 64'));
   assert.deepEqual(seen.marked.packets, v4([0, 1], `tos ${0x6a} ttl 3`));
   assert.deepEqual(
     seen.six.packets,

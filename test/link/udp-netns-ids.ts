@@ -35,7 +35,13 @@ function packets(): string[] {
   }
 }
 
-function run(gso: boolean, own: string, to: string, sizes: number[], mark: { tos?: number; ttl?: number } = {}) {
+function run(
+  gso: boolean,
+  own: string,
+  to: string,
+  sizes: number[],
+  mark: { tos?: number; ttl?: number } = { tos: 2 },
+) {
   const link = new UdpLink({ addresses: [own], gso });
   const flow = link.flow({ local: 0, dst: addressBytes(to), dport: 4791, ...mark });
   const ids = sizes.map((size, i) => {
@@ -57,6 +63,7 @@ console.log(
     mtu: own.mtu,
     gso: run(true, '10.9.0.1', '10.9.0.2', sizes),
     single: run(false, '10.9.0.1', '10.9.0.2', sizes),
+    zero: run(true, '10.9.0.1', '10.9.0.2', [1040, 1040, 40], { tos: 0 }),
     marked: run(true, '10.9.0.1', '10.9.0.2', [1040, 1040], { tos: 0x6a, ttl: 3 }),
     large: run(true, '10.9.0.1', '10.9.0.2', [4112, 4112, 60]),
     six: run(true, 'fd09::1', 'fd09::2', [1040, 1040, 40], { tos: 0x6a, ttl: 3 }),

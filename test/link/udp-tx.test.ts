@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { newStats } from '../../src/link/flow.ts';
 import { UdpLink } from '../../src/link/udp.ts';
 import type { UdpFlow } from '../../src/link/udp-flow.ts';
+import { DEFAULT_TOS } from '../../src/link/udp-socket.ts';
 import { UdpTx } from '../../src/link/udp-tx.ts';
 import { addressBytes } from '../../src/os/addresses.ts';
 import { EAGAIN, EINVAL, EMSGSIZE, ENETUNREACH, ENOBUFS } from '../../src/os/constants.ts';
@@ -30,7 +31,7 @@ function stub(answers: number[]): { system: Libc; calls: string[] } {
 
 function setUp(answers: number[]) {
   const link = new UdpLink({ addresses: ['127.0.43.1'], port: 24793 });
-  const flow = link.flow({ local: 0, dst: addressBytes('127.0.43.2'), dport: 24793 }) as UdpFlow;
+  const flow = link.flow({ local: 0, dst: addressBytes('127.0.43.2'), dport: 24793, tos: DEFAULT_TOS }) as UdpFlow;
   link.close();
   const { system, calls } = stub(answers);
   const stats = newStats();

@@ -1,94 +1,85 @@
-// Incast: 32 hosts write to one at the same time, through a switch port with a short queue. What the transport makes of it
-// without congestion control: goodput, retransmissions, how fairly the hosts share. Virtual time, so the figures repeat.
+// What many hosts to one, or one to many, make of a link: goodput, fairness, what is sent again; with loss only and with ECN.
 //
-//   node test/model/incast.ts [--senders 32] [--ms 20] [--gbit 10] [--queue-kb 256] [--size-kb 64] [--window-kb 256] [--mtu 1024] [--seed 1]
+//   node test/model/incast.ts [--pattern write|read|readers] [--ecn-kb 64] [--hosts 32] [--ms 20] [--gbit 10] [--queue-kb 256]
+//     [--size-kb 64] [--window-kb 256] [--mtu 1024] [--warmup-ms 0] [--seed 1]
+//   node test/model/incast.ts --table    the patterns, path MTUs, loss only and ECN, a line each
 import { parseArgs } from 'node:util';
-import { mtuEnum, QpType, WcStatus, WrOpcode } from '../../src/core/constants.ts';
-import type { SoftQp } from '../../src/transport/qp.ts';
-import { connect, Fabric, type Node, sge } from '../transport/fabric.ts';
+import { type CongestionOptions, type CongestionResult, congest, type Pattern } from './congestion.ts';
 
 const text = { type: 'string' } as const;
 const { values } = parseArgs({
   options: {
-    senders: { ...text, default: '32' },
+    pattern: { ...text, default: 'write' },
+    hosts: { ...text, default: '32' },
     ms: { ...text, default: '20' },
     gbit: { ...text, default: '10' },
     'queue-kb': { ...text, default: '256' },
+    'ecn-kb': text,
     'size-kb': { ...text, default: '64' },
     'window-kb': { ...text, default: '256' },
     mtu: { ...text, default: '1024' },
+    'warmup-ms': { ...text, default: '0' },
+    timeout: { ...text, default: '8' },
     seed: { ...text, default: '1' },
+    table: { type: 'boolean', default: false },
   },
 });
-const SENDERS = Number(values.senders);
-const US = Number(values.ms) * 1000;
-const BANDWIDTH = (Number(values.gbit) * 1000) / 8;
-const SIZE = Number(values['size-kb']) * 1024;
-const DEPTH = 4;
-/** How often a program looks at its completions. */
-const LOOK_US = 5;
-
-const fabric = new Fabric({ seed: Number(values.seed), latencyUs: 2 });
-const port = {
-  bandwidth: BANDWIDTH,
-  queueBytes: Number(values['queue-kb']) * 1024,
-  window: Number(values['window-kb']) * 1024,
+const KB = 1024;
+const ecn = values['ecn-kb'] === undefined ? Number.POSITIVE_INFINITY : Number(values['ecn-kb']) * KB;
+const options: CongestionOptions = {
+  pattern: values.pattern as Pattern,
+  hosts: Number(values.hosts),
+  us: Number(values.ms) * 1000,
+  bandwidth: (Number(values.gbit) * 1000) / 8,
+  queueBytes: Number(values['queue-kb']) * KB,
+  ecnBytes: ecn,
+  window: Number(values['window-kb']) * KB,
+  mtu: Number(values.mtu),
+  size: Number(values['size-kb']) * KB,
+  depth: 4,
+  warmupUs: Number(values['warmup-ms']) * 1000,
+  timeout: Number(values.timeout),
+  seed: Number(values.seed),
 };
-const receiver = fabric.node(port);
-const senders = Array.from({ length: SENDERS }, () => {
-  const node = fabric.node(port);
-  const [qp, peer] = [node.createQp(QpType.RC), receiver.createQp(QpType.RC)];
-  connect(node, qp, receiver, peer, { pathMtu: mtuEnum(Number(values.mtu)), timeout: 8, retryCnt: 7 });
-  const [from, to] = [node.regMr(SIZE), receiver.regMr(SIZE)];
-  return { node, qp, post: () => write(node, qp, from, to), bytes: 0, failed: '' };
-});
+const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
 
-function write(node: Node, qp: SoftQp, from: ReturnType<Node['regMr']>, to: ReturnType<Node['regMr']>): void {
-  const there = { remoteAddr: to.iova, rkey: to.rkey };
-  node.send(qp, { opcode: WrOpcode.RDMA_WRITE, sge: [sge(from, 0, SIZE)], ...there });
+function show(r: CongestionResult): void {
+  const gbit = (bytes: number): string => ((bytes * 8) / options.us / 1000).toFixed(3);
+  const c = r.counters;
+  const rows: [string, string][] = [
+    ['pattern, hosts', `${options.pattern}, ${options.hosts}; path MTU ${options.mtu}`],
+    ['goodput', percent(r.goodput)],
+    ['least and most of a flow', `${gbit(Math.min(...r.bytes))}, ${gbit(Math.max(...r.bytes))} Gbit/s`],
+    ['fairness (Jain)', r.fairness.toFixed(3)],
+    [
+      'packets sent again',
+      `${c.retransmitted_pkts} of ${c.sent_pkts} (${percent(c.retransmitted_pkts / c.sent_pkts)})`,
+    ],
+    ['dropped at the full queue, marked', `${r.drops}, ${r.marks}`],
+    ['timeouts, NAKs of a gap', `${c.timeouts}, ${c.rcvd_seq_err}`],
+    ['connections that failed', `${r.failed.length}${r.failed.length > 0 ? ` (first: ${r.failed[0]})` : ''}`],
+  ];
+  for (const [what, figure] of rows) console.log(`${what.padEnd(34)} ${figure}`);
 }
 
-for (const sender of senders) {
-  for (let i = 0; i < DEPTH; i++) sender.post();
-  const look = (): void => {
-    for (const wc of sender.node.poll(sender.qp.sendCq)) {
-      if (wc.status !== WcStatus.SUCCESS) sender.failed ||= `status ${wc.status} after ${fabric.sim.now.toFixed()} µs`;
-      else sender.bytes += SIZE;
-      if (sender.failed === '' && fabric.sim.now < US) sender.post();
+function table(): void {
+  console.log('pattern   hosts   mtu   ecn   goodput  fairness  again   drops   marks  timeouts  failed');
+  for (const pattern of ['write', 'read', 'readers'] as const) {
+    for (const hosts of [2, 8, 32]) {
+      for (const mtu of [1024, 4096]) {
+        for (const ecnBytes of [Number.POSITIVE_INFINITY, 64 * KB]) {
+          const r = congest({ ...options, pattern, hosts, mtu, ecnBytes });
+          const c = r.counters;
+          const again = percent(c.retransmitted_pkts / c.sent_pkts);
+          const row = [hosts, mtu, ecnBytes === Number.POSITIVE_INFINITY ? '-' : `${ecnBytes / KB}`];
+          const figures = [percent(r.goodput), r.fairness.toFixed(3), again, r.drops, r.marks, c.timeouts];
+          const cells = [...row.map((v) => String(v).padStart(5)), ...figures.map((v) => String(v).padStart(7))];
+          console.log(`${pattern.padEnd(8)} ${cells.join('  ')}  ${r.failed.length}`);
+        }
+      }
     }
-    if (fabric.sim.now < US) fabric.sim.at(LOOK_US, look);
-  };
-  fabric.sim.at(LOOK_US, look);
+  }
 }
-const started = performance.now();
-fabric.run(US);
 
-const total = senders.reduce((sum, s) => sum + s.bytes, 0);
-const squares = senders.reduce((sum, s) => sum + s.bytes * s.bytes, 0);
-const count = (name: 'sent_pkts' | 'retransmitted_pkts' | 'timeouts' | 'rcvd_seq_err'): number =>
-  senders.reduce((sum, s) => sum + s.node.rxe.engine.counters[name], 0);
-const gbit = (bytes: number): string => ((bytes * 8) / US / 1000).toFixed(3);
-const failed = senders.filter((s) => s.failed !== '');
-const sent = count('sent_pkts');
-const rows: [string, string][] = [
-  ['senders, WRITEs outstanding', `${SENDERS}, ${DEPTH} of ${values['size-kb']} KiB each; path MTU ${values.mtu}`],
-  [
-    'links, queue before the receiver',
-    `${values.gbit} Gbit/s, ${values['queue-kb']} KiB; window ${values['window-kb']} KiB`,
-  ],
-  ['goodput', `${gbit(total)} Gbit/s (${((100 * total) / (US * BANDWIDTH)).toFixed(1)} % of the link)`],
-  [
-    'least and most of a sender',
-    `${gbit(Math.min(...senders.map((s) => s.bytes)))}, ${gbit(Math.max(...senders.map((s) => s.bytes)))} Gbit/s`,
-  ],
-  ['fairness (Jain)', total === 0 ? '-' : (total ** 2 / (SENDERS * squares)).toFixed(3)],
-  [
-    'packets sent again',
-    `${count('retransmitted_pkts')} of ${sent} (${((100 * count('retransmitted_pkts')) / sent).toFixed(1)} %)`,
-  ],
-  ['dropped at the full queue', String(fabric.sim.counters.queueDrops)],
-  ['timeouts, NAKs of a gap', `${count('timeouts')}, ${count('rcvd_seq_err')}`],
-  ['connections that failed', `${failed.length}${failed.length > 0 ? ` (first: ${failed[0].failed})` : ''}`],
-  ['virtual, real time', `${values.ms} ms, ${((performance.now() - started) / 1000).toFixed(1)} s`],
-];
-for (const [what, figure] of rows) console.log(`${what.padEnd(34)} ${figure}`);
+if (values.table) table();
+else show(congest(options));

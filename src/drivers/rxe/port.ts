@@ -24,6 +24,8 @@ import { ROCE_UDP_PORT, UDP_LEN } from '../../wire/udp.ts';
 
 const ECN_MASK = 3;
 const ECN_CE = 3;
+/** ECT(0) */
+const ECN_CAPABLE = 2;
 const GRH_LEN = 40;
 const DEFAULT_TTL = 64;
 
@@ -35,6 +37,7 @@ class RocePath implements Path {
   readonly v4: boolean;
   readonly signed: boolean;
   readonly window: PeerWindow;
+  readonly reads: PeerWindow;
 
   constructor(flow: Flow, limit: number) {
     this.flow = flow;
@@ -45,6 +48,7 @@ class RocePath implements Path {
       : icrcSeed6(flow.src, flow.dst, flow.sport, flow.dport);
     this.signed = flow.link.needsChecksum;
     this.window = new PeerWindow(limit);
+    this.reads = new PeerWindow(limit);
   }
 }
 
@@ -108,10 +112,10 @@ export class RocePort implements Port {
     this.link = link;
     this.gids = gids;
     this.inbound = new RoceInbound(link);
-    this.receiveWindow = new PeerWindow(link.window);
+    this.receiveWindow = new PeerWindow(link.window, link.window);
   }
 
-  pathTo(av: AddressVector): Path {
+  pathTo(av: AddressVector, responsive = true): Path {
     const entry = this.gids.at(av.sgidIndex);
     if (entry === null) throw new RangeError(`the GID table has nothing at index ${av.sgidIndex}`);
     const local = this.link.addresses.indexOf(entry.address);
@@ -119,7 +123,7 @@ export class RocePort implements Port {
       local,
       dst: addressOfGid(av.dgid),
       dport: ROCE_UDP_PORT,
-      tos: av.trafficClass,
+      tos: responsive ? (av.trafficClass & ~ECN_MASK) | ECN_CAPABLE : av.trafficClass,
       ttl: av.hopLimit || DEFAULT_TTL,
     });
     let path = this.paths.get(flow);
@@ -179,7 +183,8 @@ export class RocePort implements Port {
     packet.buf = a.buf;
     packet.off = a.off;
     packet.len = length;
-    packet.congested = (a.tos & ECN_MASK) === ECN_CE;
+    // -1 where the link cannot tell.
+    packet.congested = a.tos > 0 && (a.tos & ECN_MASK) === ECN_CE;
     packet.group = a.group;
     this.deliver!(packet);
   }

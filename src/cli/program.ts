@@ -1,6 +1,7 @@
 // The command line: all commands, and how errors are told.
 import { Command, CommanderError } from 'commander';
 import { captureCommand } from './commands/capture.ts';
+import { conformanceCommand } from './commands/conformance.ts';
 import { demoClientCommand, demoCommand } from './commands/demo.ts';
 import { devicesCommand } from './commands/devices.ts';
 import { devinfoCommand } from './commands/devinfo.ts';
@@ -33,6 +34,7 @@ function program(): Command {
     .addCommand(resCommand())
     .addCommand(statCommand())
     .addCommand(captureCommand())
+    .addCommand(conformanceCommand())
     .addCommand(demoClientCommand(), { hidden: true });
   for (const command of [top, ...top.commands, ...top.commands.flatMap((c) => c.commands)]) {
     command

@@ -6,6 +6,7 @@
 //   });
 export type { Check, Need } from './check.ts';
 export { CHECKS } from './checks/index.ts';
+export { DRIVERS } from './drivers.ts';
 export { formatJunit, formatText } from './format.ts';
 export { LocalSide, type Run } from './local-side.ts';
 export {
@@ -18,6 +19,7 @@ export {
   udpSide,
 } from './machine.ts';
 export { conformance } from './node-test.ts';
+export { remoteSide, serve } from './remote.ts';
 export type { CheckResult, Report, StatementResult, Status, VerbResult } from './report.ts';
 export { EXCEPTIONS, type RunOptions, runConformance } from './run.ts';
 export type { Facts, Side } from './side.ts';

@@ -84,14 +84,21 @@ export function udpPair(driver: DriverUnderTest, addresses: readonly [string, st
   return pairOf(machines, realTime(machines), monotonic);
 }
 
-/** One device on a UDP socket of this host: for a peer elsewhere. */
-export function udpSide(driver: DriverUnderTest, address: string): { side: Side; wire: null; close(): void } {
+/** One device on a UDP socket of this host, driven all the time: its peer is elsewhere, and does not wait to be called. */
+export function udpSide(driver: DriverUnderTest, address: string): { readonly side: Side; close(): void } {
   const machine = openUdp(driver, address);
   const side = new LocalSide(machine.device, realTime([machine]));
+  let open = true;
+  const drive = (): void => {
+    if (!open) return;
+    machine.engine.progress();
+    setImmediate(drive);
+  };
+  drive();
   return {
     side,
-    wire: null,
-    close: () => {
+    close(): void {
+      open = false;
       side.close();
       machine.close();
     },

@@ -206,21 +206,21 @@ export const reliableChecks: readonly Check[] = [
     needs: ['RC'],
     async run(lab) {
       const [a, b] = await lab.pair('RC');
-      await lab.b.fill(b.region.mr, 0, 65536, 4);
-      await a.send({ opcode: 'RDMA_READ', sge: [a.sge(0, 65536)], ...b.there() });
+      await lab.b.fill(b.region.mr, 0, 16384, 4);
+      await a.send({ opcode: 'RDMA_READ', sge: [a.sge(0, 16384)], ...b.there() });
       // Sends back what the READ has brought: without the fence, what was there before.
       await a.send({
         opcode: 'RDMA_WRITE',
         flags: SendFlags.FENCE | SendFlags.SIGNALED,
-        sge: [a.sge(0, 65536)],
-        ...b.there(65536),
+        sge: [a.sge(0, 16384)],
+        ...b.there(16384),
       });
       equal(
         (await lab.a.poll(a.scq, 2, SOON_US)).map((wc) => wc.status),
         ['SUCCESS', 'SUCCESS'],
         'READ and WRITE',
       );
-      const [first, second] = [await lab.b.bytes(b.region.mr, 0, 65536), await lab.b.bytes(b.region.mr, 65536, 65536)];
+      const [first, second] = [await lab.b.bytes(b.region.mr, 0, 16384), await lab.b.bytes(b.region.mr, 16384, 16384)];
       that(first === second, 'the WRITE took bytes that the READ had not brought yet');
     },
   },

@@ -27,10 +27,12 @@ export class Host {
       if (!(error instanceof VerbsError)) this.unexpected.push(error);
     };
     this.uverbs = new UverbsDevice({ device: this.rxe.device, abi: rxeUserAbi(this.rxe), onError, ...options });
-    t.after(() => {
-      for (const file of this.uverbs.files.values()) file.close();
-      this.rxe.close();
-    });
+    t.after(() => this.close());
+  }
+
+  close(): void {
+    for (const file of this.uverbs.files.values()) file.close();
+    if (this.rxe.device.registered) this.rxe.close();
   }
 
   open(t: TestContext): Program {
@@ -41,13 +43,16 @@ export class Host {
 
   /** Lets the device work until nothing is left to do. */
   run(): void {
-    for (let n = 0; n < 1000; n++) {
+    let quiet = 0;
+    for (let n = 0; n < 10_000; n++) {
       let rung = 0;
       for (const file of this.uverbs.files.values()) rung += file.takeDoorbells();
       this.now += 10;
       const received = this.rxe.engine.progress();
       this.uverbs.turn();
-      if (rung === 0 && received === 0 && this.rxe.engine.idle) return;
+      // What is flushed in one round arrives in the next.
+      quiet = rung === 0 && received === 0 && this.rxe.engine.idle ? quiet + 1 : 0;
+      if (quiet === 3) return;
     }
     throw new Error('the device does not come to rest');
   }

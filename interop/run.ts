@@ -1,0 +1,81 @@
+// Runs cells: boots what they need, keeps what is to be seen of those that fail.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Cable, toPcapng } from './cable.ts';
+import { type Cell, idOf } from './cell.ts';
+import { Guest } from './guest.ts';
+import type { Image } from './image/build.ts';
+import { Lab } from './lab.ts';
+import { makeNetwork } from './namespace.ts';
+import type { Outcome } from './table.ts';
+
+const CELL_SECONDS = 120;
+/** What the kernel says when it has come to harm. */
+const HARM = /\b(BUG|WARNING|Oops|Call Trace|panic|hung task)\b/;
+
+export interface RunOptions {
+  readonly image: Image;
+  /** Where consoles, captures and logs go. */
+  readonly folder: string;
+  /** Keep captures and logs of all cells. */
+  readonly keep: boolean;
+  onOutcome(outcome: Outcome, done: number, of: number): void;
+}
+
+export async function bootLab(count: number, image: Image, folder: string): Promise<Lab> {
+  makeNetwork();
+  const guests = await Promise.all(Array.from({ length: count }, (_, i) => Guest.boot(i + 1, image, folder)));
+  return new Lab(guests, await Cable.open('data-1'));
+}
+
+export async function closeLab(lab: Lab): Promise<void> {
+  lab.finish();
+  await lab.cable.close();
+  for (const guest of lab.guests) await guest.stop();
+}
+
+export async function runCells(cells: readonly Cell[], options: RunOptions): Promise<Outcome[]> {
+  const { image, folder } = options;
+  const lab = await bootLab(Math.max(...cells.map(({ guests }) => guests)), image, folder);
+  const outcomes: Outcome[] = [];
+  try {
+    for (const cell of cells) {
+      const outcome = await runCell(cell, lab, options);
+      outcomes.push(outcome);
+      options.onOutcome(outcome, outcomes.length, cells.length);
+      if (!lab.guests.every((guest) => guest.alive)) throw new Error(`a guest has died: see ${folder}`);
+    }
+  } finally {
+    await closeLab(lab);
+  }
+  return outcomes;
+}
+
+async function runCell(cell: Cell, lab: Lab, { folder, keep }: RunOptions): Promise<Outcome> {
+  const start = performance.now();
+  const consoles = lab.guests.map((guest) => guest.log().length);
+  let failure: string | null = null;
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await Guest.setMtu(lab.guests, cell.mtu);
+    await lab.cable.clear();
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`not done in ${CELL_SECONDS} s`)), CELL_SECONDS * 1000);
+    });
+    await Promise.race([cell.run(lab), late]);
+  } catch (error) {
+    failure = (error as Error).message;
+  } finally {
+    clearTimeout(timer);
+  }
+  const said = lab.guests.map((guest, i) => guest.log().slice(consoles[i])).join('');
+  if (HARM.test(said)) failure ??= `the guest's kernel: ${said.slice(0, 500)}`;
+  const log = lab.finish();
+  if (failure !== null || keep) {
+    mkdirSync(folder, { recursive: true });
+    const name = join(folder, idOf(cell).replaceAll(/[^\w→+-]+/g, '_'));
+    writeFileSync(`${name}.pcapng`, toPcapng(await lab.cable.pcap(), idOf(cell)));
+    writeFileSync(`${name}.log`, `${idOf(cell)}\n${failure ?? 'ok'}\n\n${log}\n\nThe guest's console:\n${said}`);
+  }
+  return { cell, failure, seconds: (performance.now() - start) / 1000 };
+}

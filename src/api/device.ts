@@ -42,9 +42,14 @@ export interface DeviceEvents {
  * Emits `async` for asynchronous events.
  */
 export class Device extends EventEmitter<DeviceEvents> {
-  private readonly rxe: Rxe;
-  private readonly context: Context;
-  private readonly loop: EngineLoop;
+  /** @internal */
+  readonly rxe: Rxe;
+  /** @internal */
+  readonly context: Context;
+  /** @internal */
+  readonly loop: EngineLoop;
+  /** @internal What is to be ended before the device is. */
+  readonly closers: (() => void)[] = [];
   private readonly capture: CaptureFile | null;
   private closed = false;
   private readonly flushCapture = (): void => this.capture?.flush();
@@ -158,6 +163,7 @@ export class Device extends EventEmitter<DeviceEvents> {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    for (const close of this.closers) close();
     // What was promised to peers (acknowledgements) goes out first.
     this.rxe.engine.progress();
     closeContext(this.context);

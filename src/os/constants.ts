@@ -87,6 +87,8 @@ export const EFD_NONBLOCK = 0o4000;
 export const SIOCGIFMTU = 0x8921;
 export const SIOCGIFINDEX = 0x8933;
 
+export const SEEK_SET = 0;
+export const SEEK_CUR = 1;
 export const O_RDONLY = 0;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;

@@ -31,6 +31,7 @@ export interface Libc {
   mmap(address: number, length: number, protection: number, flags: number, fd: number, offset: number): number;
   munmap(address: number, length: number): number;
   pipe2(fds: number, flags: number): number;
+  lseek(fd: number, offset: number | bigint, whence: number): number | bigint;
   poll(fds: number, count: number, timeoutMs: number): number;
   open(path: string, flags: number, mode: number): number;
   /** Any system call, by its number: for those that older C libraries have no function for. */
@@ -76,6 +77,7 @@ const PROTOTYPES = [
   'intptr_t mmap(uintptr_t, uintptr_t, int, int, int, int64_t)',
   'int munmap(uintptr_t, uintptr_t)',
   'int pipe2(uintptr_t, int)',
+  'int64_t lseek(int, int64_t, int)',
   'int poll(uintptr_t, uint64_t, int)',
   'int open(const char *, int, int)',
   'int syscall(long, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t, intptr_t)',

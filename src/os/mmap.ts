@@ -11,12 +11,25 @@ interface Mapping {
 
 // Nothing may unmap what somebody still holds: the garbage collector knows when nobody does.
 const mappings = new FinalizationRegistry<Mapping>(({ address, length }) => {
-  libc().munmap(address, length);
+  unmap(address, length);
 });
+
+let live = 0;
+
+/** Mappings there are now. The kernel lets a process have vm.max_map_count, by default 65530; without any V8 cannot go on. */
+export function mappingCount(): number {
+  return live;
+}
+
+function unmap(address: number, length: number): void {
+  live--;
+  libc().munmap(address, length);
+}
 
 /** Maps `length` bytes of `fd` from `offset` (whole pages both) for reading and writing. Unmapped when nobody holds it. */
 export function mapShared(fd: number, offset: number, length: number): Buffer {
   const address = check(libc().mmap(0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset), 'mmap');
+  live++;
   const memory = ffi().view(address, length);
   mappings.register(memory, { address, length }, memory);
   return Buffer.from(memory);
@@ -26,5 +39,5 @@ export function mapShared(fd: number, offset: number, length: number): Buffer {
 export function unmapShared(buffer: Buffer): void {
   const address = addressOf(buffer);
   const length = buffer.buffer.byteLength;
-  if (mappings.unregister(buffer.buffer)) libc().munmap(address, length);
+  if (mappings.unregister(buffer.buffer)) unmap(address, length);
 }

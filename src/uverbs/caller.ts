@@ -20,4 +20,9 @@ export interface Caller {
   installFd(fd: number): number;
   /** What the program's descriptor `fd` is, as `readlink /proc/PID/fd/N` has it (`pipe:[4711]`); null: not open. */
   describeFd(fd: number): string | null;
+  /**
+   * Calls `use` with a descriptor of ours, closed afterwards, that shares its open file (and so its position) with the program's
+   * descriptor that the call came through. A host that cannot get one leaves this out, or does not call `use`.
+   */
+  withFile?(use: (fd: number) => void): void;
 }

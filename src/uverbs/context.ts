@@ -33,14 +33,15 @@ export const contextCommands: readonly Command[] = [
     const { file, caller } = call;
     file.openContext(caller);
     const answer = Buffer.alloc(GetContextResp.size);
-    // What cannot be taken back, the program's new descriptor, comes after what can fail.
-    call.answer(answer);
-    answer.writeUInt32LE(
-      file.events.newAsync((fd) => caller.installFd(fd)),
-      GetContextResp.asyncFd,
-    );
     answer.writeUInt32LE(NUM_COMP_VECTORS, GetContextResp.numCompVectors);
-    call.answer(answer);
+    const tell = (): void => {
+      // What cannot be taken back, the program's new descriptor, comes after what can fail.
+      call.answer(answer);
+      const fd = file.events.newAsync((end) => caller.installFd(end));
+      answer.writeUInt32LE(fd, GetContextResp.asyncFd);
+      call.answer(answer);
+    };
+    file.tellOr(() => file.dropContext(), tell);
   }),
 ];
 
@@ -67,7 +68,7 @@ export const contextMethods: readonly Method[] = [
     id: DeviceMethod.QUERY_CONTEXT,
     attrs: [optional(u32Out(VECTORS)), optional(u64Out(SUPPORT))],
     run: (attrs) => {
-      if (attrs.file.context.closed) refuse('EIO', 'the context is closed');
+      attrs.file.requireContext();
       attrs.putU32(VECTORS, NUM_COMP_VECTORS);
       attrs.putU64(SUPPORT, CORE_SUPPORT);
     },
@@ -93,7 +94,7 @@ export const contextMethods: readonly Method[] = [
     id: ASYNC_EVENT_ALLOC,
     attrs: [reference(ASYNC_FD)],
     run: (attrs) => {
-      if (attrs.file.context.closed) refuse('EIO', 'the context is closed');
+      attrs.file.requireContext();
       attrs.putReference(ASYNC_FD, 0);
       attrs.putReference(
         ASYNC_FD,

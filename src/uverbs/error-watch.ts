@@ -4,8 +4,10 @@ import { QpState } from '../core/constants.ts';
 import type { QueuePair } from '../core/qp.ts';
 import type { UserAbi } from '../core/user-abi.ts';
 
-/** Queue pairs looked at in one turn. */
+/** Queue pairs looked at in one turn; more than a few not more often than so. */
 const BUDGET = 1024;
+const FEW = 64;
+const REST_MS = 0.2;
 /** After a queue pair has failed, its program will probably post or drain soon: look often; after that, seldom. */
 const SOON_MS = 1;
 const LATER_MS = 20;
@@ -17,6 +19,7 @@ export class ErrorWatch {
   private readonly failed = new Set<QueuePair>();
   private at = 0;
   private changedAt = 0;
+  private lookedAt = 0;
 
   constructor(abi: UserAbi) {
     this.abi = abi;
@@ -36,6 +39,11 @@ export class ErrorWatch {
   /** Flushes what there is; milliseconds until somebody should look again. */
   turn(): number {
     const { qps, failed } = this;
+    if (qps.length > FEW) {
+      const now = performance.now();
+      if (now - this.lookedAt < REST_MS) return SOON_MS;
+      this.lookedAt = now;
+    }
     for (let n = Math.min(qps.length, BUDGET); n > 0; n--) {
       this.at = this.at + 1 < qps.length ? this.at + 1 : 0;
       const qp = qps[this.at];

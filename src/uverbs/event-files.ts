@@ -1,5 +1,4 @@
 // The event files of one open device: completion channels, and files for asynchronous events.
-import { EventType } from '../core/constants.ts';
 import type { AsyncEvent, Context } from '../core/context.ts';
 import type { CompletionChannel, CompletionQueue } from '../core/cq.ts';
 import type { VerbsObject } from '../core/object.ts';
@@ -29,6 +28,8 @@ export class EventFiles {
   private readonly asyncs = new Map<number, EventStream>();
   private readonly owners = new Map<VerbsObject, Registered>();
   private defaultAsync: EventStream | null = null;
+  /** Streams whose pipes had no room. */
+  private readonly full = new Set<EventStream>();
   private sweepAt = 16;
   private readonly completion = Buffer.alloc(CompEventDesc.size);
   private readonly async = Buffer.alloc(AsyncEventDesc.size);
@@ -106,15 +107,8 @@ export class EventFiles {
 
   /** Gives out what did not fit into the pipes; true while something waits. */
   retry(): boolean {
-    let waits = false;
-    for (const { stream } of this.channels.values()) waits = stream.retry() || waits;
-    for (const stream of this.asyncs.values()) waits = stream.retry() || waits;
-    return waits;
-  }
-
-  /** The device is gone for this program. */
-  fatal(): void {
-    this.raised({ type: EventType.DEVICE_FATAL, object: null });
+    for (const stream of this.full) if (!stream.retry()) this.full.delete(stream);
+    return this.full.size > 0;
   }
 
   close(): void {
@@ -130,14 +124,14 @@ export class EventFiles {
     if (its === undefined) return;
     this.completion.writeUInt32LE(its.owner.lo, CompEventDesc.cqHandle);
     this.completion.writeUInt32LE(its.owner.hi, CompEventDesc.cqHandle + 4);
-    stream.send(this.completion, its.owner);
+    if (!stream.send(this.completion, its.owner)) this.full.add(stream);
   }
 
   private sendAsync(stream: EventStream, type: number, named: EventOwner, counted: EventOwner | null): void {
     this.async.writeUInt32LE(named.lo, AsyncEventDesc.element);
     this.async.writeUInt32LE(named.hi, AsyncEventDesc.element + 4);
     this.async.writeUInt32LE(type, AsyncEventDesc.eventType);
-    stream.send(this.async, counted);
+    if (!stream.send(this.async, counted)) this.full.add(stream);
   }
 
   // Nothing tells that a program has closed a channel: it shows when one looks, and one looks when there are many.

@@ -42,12 +42,12 @@ export class EventStream {
     this.size = size;
   }
 
-  /** `record` is used again by its caller. */
-  send(record: Buffer, owner: EventOwner | null): void {
-    if (this.abandoned) return;
-    if (this.waiting.length === 0 && this.put(record, owner)) return;
-    if (this.waiting.length < MOST_WAITING && !this.abandoned)
-      this.waiting.push({ record: Buffer.from(record), owner });
+  /** False when the pipe has no room: {@link retry}. `record` is used again by its caller. */
+  send(record: Buffer, owner: EventOwner | null): boolean {
+    if (this.abandoned) return true;
+    if (this.waiting.length === 0 && this.put(record, owner)) return true;
+    if (this.waiting.length < MOST_WAITING) this.waiting.push({ record: Buffer.from(record), owner });
+    return false;
   }
 
   /** Puts into the pipe what now fits; true while something waits. */

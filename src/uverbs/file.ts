@@ -6,6 +6,7 @@ import type { QueuePair } from '../core/qp.ts';
 import { closeContext, openContext } from '../core/verbs-context.ts';
 import type { Caller } from './caller.ts';
 import type { UverbsDevice } from './device.ts';
+import { DoorbellGate } from './doorbell-gate.ts';
 import { DoorbellLog } from './doorbell-log.ts';
 import { refuse } from './errno.ts';
 import { EventFiles } from './event-files.ts';
@@ -20,12 +21,15 @@ export interface FileOwner {
   readonly netRaw: boolean;
 }
 
+const NO_CONTEXT = 'the device is open, and has no context yet';
+
 export class UverbsFile {
   readonly id: number;
   readonly device: UverbsDevice;
   readonly owner: FileOwner;
   readonly queues: QueueFile;
   readonly events = new EventFiles();
+  readonly gate = new DoorbellGate();
   private readonly log: DoorbellLog;
   private opened: Context | null = null;
   private closed = false;
@@ -72,14 +76,7 @@ export class UverbsFile {
     if (this.closed) return;
     this.closed = true;
     this.device.forget(this);
-    if (this.opened !== null && !this.opened.closed) {
-      for (const qp of this.opened.handles.ofKind('qp')) this.device.errors.remove(qp);
-      try {
-        closeContext(this.opened);
-      } catch (error) {
-        this.device.onError?.(error);
-      }
-    }
+    this.dropContext();
     this.events.close();
     this.queues.close();
   }
@@ -88,7 +85,11 @@ export class UverbsFile {
 
   /** EINVAL before GET_CONTEXT (ib_uverbs_get_ucontext). */
   get context(): Context {
-    return this.opened ?? refuse('EINVAL', 'the device has been opened, and has no context yet');
+    return this.opened ?? refuse('EINVAL', NO_CONTEXT);
+  }
+
+  requireContext(): void {
+    if (this.opened === null) refuse('EINVAL', NO_CONTEXT);
   }
 
   /** GET_CONTEXT; EINVAL a second time. */
@@ -104,6 +105,19 @@ export class UverbsFile {
     });
     this.opened.onAsyncEvent = this.events.raised;
     return this.opened;
+  }
+
+  /** Ends the context with all that is in it. */
+  dropContext(): void {
+    const context = this.opened;
+    if (context === null) return;
+    this.opened = null;
+    for (const qp of context.handles.ofKind('qp')) this.device.errors.remove(qp);
+    try {
+      closeContext(context);
+    } catch (error) {
+      this.device.onError?.(error);
+    }
   }
 
   /** What a native method's handle names: ENOENT when nothing, EINVAL when something else. */

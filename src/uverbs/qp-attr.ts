@@ -60,6 +60,7 @@ function modify(call: WriteCall): void {
   if (mask & M.AV) attr.av = destination(request, Req.dest);
   if (mask & M.ALT_PATH) attr.altAv = destination(request, Req.altDest);
   modifyQp(qp, attr, mask);
+  call.file.gate.changed(call.caller, qp);
 }
 
 function writeDestination(into: Buffer, at: number, av: AddressVector | null): void {

@@ -63,21 +63,23 @@ function checkType(type: number, caller: Caller): void {
   if (type === QpType.RAW_PACKET && !caller.netRaw) refuse('EPERM', 'raw packets need CAP_NET_RAW');
 }
 
-function make(file: UverbsFile, driver: DriverData, wish: Wish): QueuePair {
+function make(file: UverbsFile, caller: Caller, driver: DriverData, wish: Wish): QueuePair {
   const { abi, errors } = file.device;
   if (driver.room < abi.answerBytes.createQp) refuse('EINVAL', "no room for the driver's answer");
   const qp = file.queues.attempt(() => createQp(wish.pd, wish));
   file.events.register(qp, wish.userLo, wish.userHi, wish.async);
   errors.add(qp);
+  file.gate.changed(caller, qp);
   return qp;
 }
 
 /** Returns the asynchronous events that its program has read. */
-function destroy(file: UverbsFile, qp: QueuePair): number {
+function destroy(file: UverbsFile, caller: Caller, qp: QueuePair): number {
   const { abi, errors } = file.device;
   const queues = abi.queuesOf(qp);
   destroyQp(qp);
   errors.remove(qp);
+  file.gate.gone(caller, qp);
   for (const queue of queues) file.queues.free(queue);
   return file.events.release(qp).asyncs;
 }
@@ -95,7 +97,7 @@ function create(call: WriteCall, base: number, extended: boolean): void {
   const type = call.u8(at(CreateQp.qpType));
   checkType(type, caller);
   const isSrq = call.u8(at(CreateQp.isSrq)) !== 0;
-  const qp = make(file, driver, {
+  const qp = make(file, caller, driver, {
     type,
     pd: file.find('pd', call.u32(at(CreateQp.pdHandle))),
     sendCq: file.find('cq', call.u32(at(CreateQp.sendCqHandle))),
@@ -122,7 +124,7 @@ function create(call: WriteCall, base: number, extended: boolean): void {
     driver.answer(file.device.abi.createQp(qp, file.queues.mapOf));
     call.answer(answer);
   };
-  file.tellOr(() => destroy(file, qp), tell);
+  file.tellOr(() => destroy(file, caller, qp), tell);
 }
 
 /** struct ib_uverbs_qp_cap, whose fields stand in the answers in the same order. */
@@ -152,7 +154,7 @@ export const qpCommands: readonly Command[] = [
     },
   ),
   command(Cmd.DESTROY_QP, DestroyQp.size, DestroyQpResp.size, (call) => {
-    call.answer(destroyed(destroy(call.file, call.file.lookup('qp', call.u32(DestroyQp.qpHandle)))));
+    call.answer(destroyed(destroy(call.file, call.caller, call.file.lookup('qp', call.u32(DestroyQp.qpHandle)))));
   }),
   // What an rxe provider writes as its doorbell: no work requests, for they are in the queue (rxe_post_send of a user's QP).
   command(Cmd.POST_SEND, PostSend.size, PostSendResp.size, (call) => {
@@ -219,7 +221,7 @@ export const qpMethods: readonly Method[] = [
       if ((flags & ~SQ_SIG_ALL) !== 0 || attrs.has(NEW.SOURCE_QPN)) refuse('EOPNOTSUPP', 'there are no creation flags');
       const cap = attrs.bytes(NEW.CAP);
       const user = attrs.bytes(NEW.USER_HANDLE);
-      const qp = make(file, attrs, {
+      const qp = make(file, caller, attrs, {
         type,
         pd: attrs.object(NEW.PD, 'pd'),
         sendCq: attrs.object(NEW.SEND_CQ, 'cq'),
@@ -243,13 +245,13 @@ export const qpMethods: readonly Method[] = [
         attrs.putU32(NEW.RESP_QPN, qp.qpn);
         attrs.answer(file.device.abi.createQp(qp, file.queues.mapOf));
       };
-      file.tellOr(() => destroy(file, qp), tell);
+      file.tellOr(() => destroy(file, caller, qp), tell);
     },
   },
   {
     object: UObject.QP,
     id: QpMethod.DESTROY,
     attrs: [reference(HANDLE), structOut(RESP, DestroyQpResp.size, DestroyQpResp.size)],
-    run: (attrs) => attrs.put(RESP, destroyed(destroy(attrs.file, attrs.object(HANDLE, 'qp')))),
+    run: (attrs) => attrs.put(RESP, destroyed(destroy(attrs.file, attrs.caller, attrs.object(HANDLE, 'qp')))),
   },
 ];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:os';
 import { test } from 'node:test';
+import { VerbsError } from '../../src/core/errors.ts';
 import { Host, header, u32, u64 } from './program.ts';
 import { allocPd, createCq, getContext } from './verbs.ts';
 
@@ -154,4 +155,17 @@ test('a program whose memory cannot be written to keeps nothing', (t) => {
     assert.equal(JSON.stringify(host.rxe.device.counts), before, `command ${id}`);
   }
   assert.equal(program.fds.length, 1, 'no descriptor but that of the asynchronous events');
+});
+
+test('GET_CONTEXT that fails leaves none, and can be tried again', (t) => {
+  const host = new Host(t);
+  const p = host.open(t);
+  const install = p.installFd;
+  p.installFd = () => {
+    throw new VerbsError('installFd', 'EMFILE', 'no descriptor is free');
+  };
+  assert.equal(p.invoke(0, u64(0), 8).errno, constants.errno.EMFILE);
+  assert.equal(host.rxe.device.contexts.size, 0);
+  p.installFd = install;
+  assert.equal(p.invoke(0, u64(0), 8).errno, 0);
 });

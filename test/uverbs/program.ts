@@ -93,6 +93,7 @@ export class Program implements Caller {
   readonly memory: LocalMemory;
   readonly file: UverbsFile;
   readonly fds: number[] = [];
+  withFile?: Caller['withFile'];
   private heap = HEAP_AT;
 
   constructor(file: UverbsFile, size = 4 << 20) {

@@ -24,6 +24,7 @@ export class Epoch {
     this.number = number;
     this.world = new World(corpus);
     const { world } = this;
+    world.rxe.engine.announceCredits = number % 2 === 1;
     const packets = new Packets(world);
     const program = new Program(world);
     const states = new States(world);

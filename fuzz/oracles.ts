@@ -15,7 +15,7 @@ interface Insides {
   readonly timers: { readonly heap: SoftQp[] };
 }
 interface PortInsides {
-  readonly paths: Map<unknown, { readonly window: PeerWindow }>;
+  readonly paths: Map<unknown, { readonly window: PeerWindow; readonly reads: PeerWindow }>;
   readonly receiveWindow: PeerWindow;
 }
 
@@ -25,8 +25,8 @@ const portOf = (world: World): PortInsides => world.rxe.port as unknown as PortI
 /** Steps one input may cost: packets reserved, and accesses to memory. */
 const MOST_PACKETS = 500;
 const MOST_ACCESSES = 500;
-/** Ways there are: each own address to itself, a stranger and a group, with some hop limits. */
-const MOST_PATHS = 12;
+/** Ways there are: each own address to itself, a stranger and a group, with some hop limits, ECN-capable and not. */
+const MOST_PATHS = 20;
 
 export function checkQp(slot: Slot): void {
   const { qp } = slot;
@@ -40,6 +40,7 @@ export function checkQp(slot: Slot): void {
   amount('readsOut is no amount', qp.readsOut);
   amount('readsHead is no amount', qp.readsHead);
   amount('cursor is no amount', qp.cursor);
+  amount('sendsOut is no amount', qp.sendsOut);
   if (qp.readsOut > qp.readsEnd.length) violated('more READs out than there is room for', `${name}: ${qp.readsOut}`);
   if (qp.jobs.length > slot.mostJobs)
     violated('more answers waiting than maxDestRdAtomic', `${name}: ${qp.jobs.length}`);
@@ -64,6 +65,7 @@ function checkSendQueue(qp: SoftQp, name: string): void {
   const consumer = sq.consumer;
   const fresh = (qp.sqFresh - consumer) & sq.mask;
   const next = (qp.sqNext - consumer) & sq.mask;
+  if (qp.sendsOut > fresh) violated('send queue: more SENDs outstanding than begun', `${name}: ${qp.sendsOut}`);
   if (fresh > sq.count) violated('send queue: looked beyond the producer', `${name}: ${fresh} of ${sq.count}`);
   if (next > fresh) violated('send queue: next beyond those looked at', `${name}: ${next} of ${fresh}`);
   for (let i = fresh; i <= sq.mask; i++) {
@@ -90,7 +92,8 @@ export function checkEngine(world: World): void {
     const { qp } = slot;
     if (qp.deadline !== Number.POSITIVE_INFINITY && qp.heapIndex < 0)
       violated('a deadline without a timer', `${slot.index}`);
-    const deadline = Math.min(qp.ackDeadline, qp.rnrUntil > 0 ? qp.rnrUntil : Number.POSITIVE_INFINITY);
+    const waits = [qp.rnrUntil, qp.paceUntil].filter((until) => until > 0);
+    const deadline = Math.min(qp.ackDeadline, ...waits);
     if (qp.heapIndex >= 0 && qp.heapAt > deadline) violated('a timer later than its deadline', `${slot.index}`);
   }
   checkWindows(world);
@@ -109,6 +112,9 @@ function checkWindows(world: World): void {
     if (path.window.used === 0 && path.window.waiters.length > 0) violated('waiters for a window that is free', '');
     let sum = 0;
     for (const { qp } of slots) if (qp.path === (path as unknown)) sum += qp.inflight;
+    let asked = 0;
+    for (const { qp } of slots) if (qp.path === (path as unknown)) asked += qp.readInflight;
+    if (path.reads.used !== asked) violated('window of READs: sum', `${path.reads.used} used, ${asked} known`);
     if (path.window.used !== sum) violated('peer window: sum', `${path.window.used} used, ${sum} known`);
     if (path.window.waiters.length > slots.length * 3) violated('waiters pile up', `${path.window.waiters.length}`);
   }

@@ -4,6 +4,7 @@ import { BTH_LEN, BTH_MIG, BTH_PAD_SHIFT, BTH_SE, setBthPsn, writeBth } from '..
 import { putU24, putU32, putU64 } from '../src/wire/bytes.ts';
 import { writeDeth } from '../src/wire/deth.ts';
 import {
+  CNP,
   knownOpcodes,
   OPF_ATOMIC_WRITE,
   OPF_END,
@@ -67,7 +68,7 @@ export class Packets {
     const local = pool.locals[slot];
     const src = world.link.addresses[local].bytes;
     pool.bufs[slot].copy(this.buf, 0, 0, pool.lengths[slot]);
-    world.delivery.put(this.buf, pool.lengths[slot], src, local, null, 0);
+    world.delivery.put(this.buf, pool.lengths[slot], src, local, null, dice.chance(0.03) ? 3 : 2);
     return 'own';
   }
 
@@ -151,6 +152,7 @@ export class Packets {
           ? dice.pick(UC_OPS)
           : dice.range(4, 5);
     if (dice.chance(0.04)) opcode = dice.chance(0.5) ? dice.pick(KNOWN) : dice.below(256);
+    else if (dice.chance(0.01)) opcode = CNP;
     const flags = opcodeFlags[opcode];
     const header = opcodeHeaderLen[opcode] || dice.range(12, 40);
     const size = this.payloadOf(flags, qp.mtu);

@@ -85,7 +85,9 @@ export class World {
       random: (below) => this.dice.below(below),
     });
     this.fixKeys();
-    this.context = verbs.openContext(this.rxe.device, { owner: 'fuzz' });
+    // Rings as another process would share them: it may write anything there.
+    const queueMemory = (bytes: number): Buffer<ArrayBuffer> => Buffer.from(new ArrayBuffer(bytes));
+    this.context = verbs.openContext(this.rxe.device, { owner: 'fuzz', queueMemory });
     this.context.onAsyncEvent = () => void this.events++;
     this.pds = [verbs.allocPd(this.context), verbs.allocPd(this.context)];
     for (const [access, pd] of REGIONS) this.register(this.arena.add(access, this.pds[pd]));

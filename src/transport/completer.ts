@@ -134,7 +134,12 @@ export class Completer {
     qp.goneBack = false;
     qp.retryLeft = qp.attr.retryCnt;
     qp.rnrLeft = qp.attr.rnrRetry;
-    if (psnDiff(una, qp.nextPsn) > 0) engine.requester.seek(qp, una);
+    if (psnDiff(una, qp.nextPsn) > 0) {
+      // More than has been sent again: nothing was lost, the peer was slow.
+      qp.cutWindow?.unlost();
+      engine.requester.seek(qp, una);
+    }
+    qp.cutWindow = null;
     if (una === qp.sndMax) engine.stopAckTimer(qp);
     else engine.armAckTimer(qp);
     this.retire(qp);
@@ -158,7 +163,8 @@ export class Completer {
     qp.retryLeft--;
     engine.counters.completer_retry_err++;
     const { window, reads } = qp.path!;
-    (this.oldestReads(qp) ? reads : window).lost(engine.now);
+    qp.cutWindow = this.oldestReads(qp) ? reads : window;
+    qp.cutWindow.lost(engine.now);
     engine.requester.goBack(qp, qp.una);
     engine.armAckTimer(qp);
   }
@@ -289,10 +295,10 @@ export class Completer {
       qp.readsHead = (qp.readsHead + 1) % size;
       qp.readsOut--;
       if (cost > 0) {
-        const { reads } = qp.path!;
-        reads.acknowledged(cost, qp.mtu + PACKET_OVERHEAD);
-        // A responder that needs so long has more to answer than it should have.
-        if (qp.timeoutUs > 0 && took > qp.timeoutUs * SLOW) reads.marked(engine.now);
+        // A responder that needs longer has enough to answer: asking for more would only let the timer run out.
+        if (qp.timeoutUs === 0 || took < qp.timeoutUs * SLOW) {
+          qp.path!.reads.acknowledged(cost, qp.mtu + PACKET_OVERHEAD);
+        }
         engine.requester.releaseReads(qp, cost);
       }
     }

@@ -7,6 +7,7 @@ import type { Pace } from './pace.ts';
 import type { Path } from './port.ts';
 import { CurrentRecv, recvRing, type SoftSrq } from './recv-queue.ts';
 import { Ring } from './ring.ts';
+import type { PeerWindow } from './window.ts';
 import { SEND_WQE_SIZE, SGE_SIZE } from './wqe.ts';
 
 /** What the requester knows of a send queue element, apart from the ring, which its poster can write at any time. */
@@ -106,6 +107,8 @@ export class SoftQp extends QueuePair {
   rnrLeft = 0;
   /** It has gone back and nothing has been acknowledged since: further gaps are the same loss. */
   goneBack = false;
+  /** The window that this loss has cut. */
+  cutWindow: PeerWindow | null = null;
   /** Receive work requests that the peer has announced beyond what it has acknowledged; -1: it announces no limit (credits.ts). */
   credits = -1;
   /** Messages begun and not completed that take a receive work request of the peer. */

@@ -42,7 +42,7 @@ export class Ring {
   }
 
   set producer(index: number) {
-    if (this.shared) this.publish(PRODUCER, index);
+    if (this.shared) this.publish(PRODUCER, index, this.ours === 'producer');
     else this.u32[PRODUCER] = index;
   }
 
@@ -52,12 +52,13 @@ export class Ring {
   }
 
   set consumer(index: number) {
-    if (this.shared) this.publish(CONSUMER, index);
+    if (this.shared) this.publish(CONSUMER, index, this.ours === 'consumer');
     else this.u32[CONSUMER] = index;
   }
 
-  private publish(at: number, index: number): void {
-    this.own = index;
+  /** The other side's index is written here only by who plays the other process. */
+  private publish(at: number, index: number, ours: boolean): void {
+    if (ours) this.own = index;
     Atomics.store(this.u32, at, index);
   }
 

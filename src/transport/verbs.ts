@@ -229,6 +229,7 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.slots.fill(0);
   qp.goneBack = false;
   qp.pace = null;
+  qp.cutWindow = null;
   qp.notificationDue = false;
   qp.credits = -1;
   qp.sendsOut = 0;

@@ -29,6 +29,8 @@ export class PeerWindow {
   private readonly most: number;
   /** Below this it doubles. */
   private threshold: number;
+  private limitBefore = 0;
+  private thresholdBefore = 0;
   private lostAt = Number.NEGATIVE_INFINITY;
   private markedAt = Number.NEGATIVE_INFINITY;
   /** How much congestion there is, from 0 to 1. */
@@ -49,8 +51,16 @@ export class PeerWindow {
   lost(now: number): void {
     if (now - this.lostAt < ONE_LOSS_US) return;
     this.lostAt = now;
+    this.limitBefore = this.limit;
+    this.thresholdBefore = this.threshold;
     this.cut(0.5);
     this.limit = Math.min(LEAST, this.most);
+  }
+
+  /** What was taken for lost has arrived, only late: the last {@link lost} is undone (as Eifel does, RFC 4015). */
+  unlost(): void {
+    this.limit = Math.max(this.limit, this.limitBefore);
+    this.threshold = Math.max(this.threshold, this.thresholdBefore);
   }
 
   /** Something in flight met congestion on its way (ECN). */

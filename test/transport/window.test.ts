@@ -1,7 +1,9 @@
 // What is in flight to a peer: bounded by its buffer, halved by loss, grown by acknowledgements.
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { WrOpcode } from '../../src/core/constants.ts';
 import { PACKET_OVERHEAD, PeerWindow, readPiece } from '../../src/transport/window.ts';
+import { connect, Fabric, sge } from './fabric.ts';
 
 const PACKET = 4096 + PACKET_OVERHEAD;
 /** As many windows of packets are acknowledged. */
@@ -35,6 +37,29 @@ it('a loss, once for each event, makes it small; it comes back fast up to half, 
   assert.ok(window.limit > half && window.limit < half + 10 * PACKET);
   acknowledge(window, 1000);
   assert.equal(window.limit, 1 << 20);
+});
+
+it('a peer that was only slow costs no window', () => {
+  const f = new Fabric();
+  const [a, b] = [f.node(), f.node()];
+  const [qa, qb] = [a.createQp(), b.createQp()];
+  connect(a, qa, b, qb, { timeout: 8 });
+  const [from, to] = [a.regMr(1 << 20), b.regMr(1 << 20)];
+  const at = { remoteAddr: to.iova, rkey: to.rkey, sge: [sge(from, 0, 1 << 20)] };
+  a.send(qa, { opcode: WrOpcode.RDMA_WRITE, ...at });
+  f.run(20_000);
+  const { window } = qa.path!;
+  const { limit } = window;
+  assert.ok(limit > 1 << 17);
+  f.sim.setPath(b.link, a.link, { latencyUs: 1500 });
+  a.send(qa, { opcode: WrOpcode.RDMA_WRITE, ...at });
+  f.run(1100);
+  assert.ok(a.rxe.engine.counters.timeouts > 0 && window.limit < PACKET);
+  f.run(2000);
+  assert.ok(window.limit >= limit, `${window.limit} of ${limit}`);
+  f.run();
+  assert.equal(a.poll(qa.sendCq).length, 2);
+  f.close();
 });
 
 it('a first mark halves it, rare ones take little, constant ones half again', () => {

@@ -313,18 +313,16 @@ export class Completer {
     while (index !== qp.sqFresh) {
       const state = slotState(qp, index);
       if (state === SlotState.FAILED) {
-        ring.consumer = index;
         this.failOldest(qp, slotStatus(qp, index));
         return;
       }
       if (state === SlotState.OPEN) break;
       if (state === SlotState.STARTED && psnDiff(qp.una, qp.slots[slotBase(index) + Slot.LAST]) <= 0) break;
-      this.complete(qp, index, WcStatus.SUCCESS);
       if (consumes(slotOp(qp, index))) qp.sendsOut--;
-      qp.slots[slotBase(index)] = SlotState.FRESH;
+      this.complete(qp, index, WcStatus.SUCCESS);
+      // Its CQ has overrun, and the rest is flushed.
+      if (qp.attr.state === QpState.ERR) return;
       index = ring.next(index);
-      // A poster may fill the element again as soon as it sees this; it has been read for the last time.
-      ring.consumer = index;
     }
     if (index !== start) this.engine.drained(qp);
   }
@@ -335,14 +333,20 @@ export class Completer {
     this.retire(qp);
   }
 
+  /** Takes the oldest element off the queue, and completes it. */
   private complete(qp: SoftQp, index: number, status: number): void {
     const flags = slotFlags(qp, index);
-    if (status === WcStatus.SUCCESS && !qp.sqSigAll && (flags & SendFlags.SIGNALED) === 0) return;
-    const u32 = qp.sq.u32;
-    const w = qp.sq.word(index);
     const op = slotOp(qp, index);
     const length = qp.slots[slotBase(index) + Slot.LENGTH];
-    qp.scq.complete(u32[w + SQ.WR_ID], u32[w + SQ.WR_ID + 1], status, wcOpcode(op), length, 0, qp.qpn, 0, 0, false);
+    const u32 = qp.sq.u32;
+    const w = qp.sq.word(index);
+    const lo = u32[w + SQ.WR_ID];
+    const hi = u32[w + SQ.WR_ID + 1];
+    qp.slots[slotBase(index)] = SlotState.FRESH;
+    // Before the completion: a program that sees it, in another process, at once has room for another work request.
+    qp.sq.consumer = qp.sq.next(index);
+    if (status === WcStatus.SUCCESS && !qp.sqSigAll && (flags & SendFlags.SIGNALED) === 0) return;
+    qp.scq.complete(lo, hi, status, wcOpcode(op), length, 0, qp.qpn, 0, 0, false);
   }
 
   /** The oldest element ends in error; the queue pair goes with it and the rest is flushed (IBTA 9.9.2). */
@@ -350,8 +354,6 @@ export class Completer {
     const index = qp.sq.consumer;
     if (index !== qp.sqFresh) {
       this.complete(qp, index, status);
-      qp.slots[slotBase(index)] = SlotState.FRESH;
-      qp.sq.consumer = qp.sq.next(index);
     }
     this.engine.sendQueueError(qp);
   }
@@ -359,30 +361,20 @@ export class Completer {
   /** Completes all that is on the send queue, looked at or not, with WR_FLUSH_ERR. */
   flush(qp: SoftQp): void {
     const ring = qp.sq;
-    let index = ring.consumer;
     const end = ring.producer;
     const u32 = ring.u32;
-    while (index !== end) {
+    // Read anew each time: a completion may lead to a flush of its own.
+    for (let index = ring.consumer; index !== end; index = ring.consumer) {
       const w = ring.word(index);
       const op = slotState(qp, index) === SlotState.FRESH ? u32[w + SQ.OPCODE] : slotOp(qp, index);
-      qp.scq.complete(
-        u32[w + SQ.WR_ID],
-        u32[w + SQ.WR_ID + 1],
-        WcStatus.WR_FLUSH_ERR,
-        wcOpcode(op),
-        0,
-        0,
-        qp.qpn,
-        0,
-        0,
-        false,
-      );
+      const lo = u32[w + SQ.WR_ID];
+      const hi = u32[w + SQ.WR_ID + 1];
       qp.slots[slotBase(index)] = SlotState.FRESH;
-      index = ring.next(index);
+      ring.consumer = ring.next(index);
+      qp.scq.complete(lo, hi, WcStatus.WR_FLUSH_ERR, wcOpcode(op), 0, 0, qp.qpn, 0, 0, false);
     }
-    ring.consumer = index;
-    qp.sqFresh = index;
-    qp.sqNext = index;
+    qp.sqFresh = ring.consumer;
+    qp.sqNext = ring.consumer;
     qp.cursor = 0;
     qp.sendsOut = 0;
   }

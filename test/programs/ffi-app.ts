@@ -8,7 +8,7 @@ type FunctionType = ReturnType<typeof koffi.proto>;
 const ibv = koffi.load('libibverbs.so.1');
 const pointers = (name: string, args: string): KoffiFunction => ibv.func(`void *${name}(${args})`);
 const numbers = (name: string, args: string): KoffiFunction => ibv.func(`int ${name}(${args})`);
-const getDeviceList = pointers('ibv_get_device_list', 'int *count');
+const getDeviceList = pointers('ibv_get_device_list', '_Out_ int *count');
 const openDevice = pointers('ibv_open_device', 'void *device');
 const allocPd = pointers('ibv_alloc_pd', 'void *context');
 const regMr = pointers('ibv_reg_mr', 'void *pd, void *addr, size_t length, int access');

@@ -1,6 +1,7 @@
 // Is an address vector one that the device can send by?
 import type { AddressVector } from './ah.ts';
 import { integerFault } from './check.ts';
+import { LinkLayer } from './constants.ts';
 import type { Device } from './device.ts';
 import { gidToText, isIpv4Gid, isMulticastGid, isZeroGid } from './gid-text.ts';
 
@@ -16,11 +17,15 @@ export function addressVectorFault(device: Device, av: AddressVector): string | 
     integerFault('av.sgidIndex', av.sgidIndex, 0, device.gids.length - 1);
   if (number !== null) return number;
   if (!(av.dgid instanceof Uint8Array) || av.dgid.length !== 16) return 'av.dgid is not 16 bytes';
+  const infiniband = device.ops.queryPort(1).linkLayer === LinkLayer.INFINIBAND;
+  // What InfiniBand addresses by is the LID; a GID (the GRH) may be left out within a subnet (IBTA 8.4.2).
+  if (infiniband && av.dlid === 0) return 'av.dlid is 0, which addresses nobody';
+  if (infiniband && isZeroGid(av.dgid)) return null;
   if (isZeroGid(av.dgid)) return 'av.dgid is all zeros, which addresses nobody';
   const source = device.gids.at(av.sgidIndex);
   if (source === null) return `av.sgidIndex is ${av.sgidIndex}, where the GID table of ${device.name} has no entry`;
   // RoCE v2 sends IP packets: both ends of one are of one family (annex A17.4.5.1).
-  if (!isMulticastGid(av.dgid) && isIpv4Gid(av.dgid) !== isIpv4Gid(source.gid)) {
+  if (!infiniband && !isMulticastGid(av.dgid) && isIpv4Gid(av.dgid) !== isIpv4Gid(source.gid)) {
     return `av.dgid ${gidToText(av.dgid)} cannot be reached from av.sgidIndex ${av.sgidIndex}, which is ${gidToText(source.gid)}`;
   }
   return null;

@@ -2,12 +2,15 @@
 import type { LinkAddress } from '../link/link.ts';
 import { gidFromAddress, gidsEqual, isLinkLocalGid } from './gid-text.ts';
 
+/** As sysfs names them (`gid_attrs/types`): a GID of RoCE is an IP address, one of InfiniBand a prefix and a GUID. */
+export type GidType = 'RoCE v2' | 'IB/RoCE v1';
+
 /** `struct ibv_gid_entry`. */
 export interface GidEntry {
   readonly index: number;
   /** 16 bytes. */
   readonly gid: Uint8Array;
-  readonly type: 'RoCE v2';
+  readonly type: GidType;
   /** The link's address behind the GID. */
   readonly address: LinkAddress;
   /** The network interface that has the address; '' where there is none. */
@@ -47,11 +50,11 @@ export class GidTable {
   }
 
   /** Enters an address at the first free index. False when it is there already or the table is full. */
-  add(address: LinkAddress, netdev = ''): boolean {
+  add(address: LinkAddress, netdev = '', type: GidType = 'RoCE v2'): boolean {
     const gid = gidFromAddress(address.bytes);
     const index = this.entries.indexOf(null);
     if (index < 0 || this.indexOf(gid) >= 0) return false;
-    const entry: GidEntry = { index, gid, type: 'RoCE v2', address, netdev };
+    const entry: GidEntry = { index, gid, type, address, netdev };
     this.entries[index] = entry;
     this.onChange?.(entry, true);
     return true;

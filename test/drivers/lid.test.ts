@@ -87,7 +87,7 @@ describe('qib', () => {
       .map((line) => line.split('\t'));
     const [gid1, gid2] = ['fe80::211:7500:0:1', 'fe80::211:7500:0:2'];
     const row = (bytes: number, opcode: number, psn: number, from: string, to: string): string[] => [
-      ...['0x00', '0x00', '0x03', to === gid2 ? '2' : '1', String((8 + 40 + bytes) / 4), to === gid2 ? '1' : '2'],
+      ...['0', '0', '0', '3', to === gid2 ? '2' : '1', String((8 + 40 + bytes) / 4), to === gid2 ? '1' : '2'],
       ...['6', String(bytes), '27', from, to, String(opcode), '65535', String(psn)],
     ];
     assert.deepEqual(

@@ -100,14 +100,21 @@ export class Connection {
   private stop(): void {
     if (this.ended) return;
     this.ended = true;
-    if (!this.qp.core.destroyed && this.qp.state !== 'ERR') this.qp.modify({ state: QpState.ERR }, QpAttrMask.STATE);
+    this.toError();
     this.end();
+  }
+
+  private toError(): void {
+    if (this.qp.core.destroyed || this.qp.state === 'ERR') return;
+    // What was received is acknowledged: the peer's last requests shall not fail for that.
+    this.session.host.device.progress();
+    if (this.qp.core.state !== QpState.ERR) this.qp.modify({ state: QpState.ERR }, QpAttrMask.STATE);
   }
 
   /** Tells the peer that the connection is over, and waits until it knows, or does not answer. What is posted is flushed. */
   async disconnect(): Promise<void> {
     if (!this.ended) {
-      if (!this.qp.core.destroyed) this.qp.modify({ state: QpState.ERR }, QpAttrMask.STATE);
+      this.toError();
       this.session.id.disconnect();
     }
     await this.closed;

@@ -68,6 +68,18 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
       loop.progress();
       n = ops.pollCq(core, max, this.raws);
     }
+    this.fill(into, n);
+    return n;
+  }
+
+  /** @internal As {@link pollInto}, of what is there already: for callers that the engine calls. */
+  takeReady(into: Completion[], max: number): number {
+    const n = this.core.context.device.ops.pollCq(this.core, max, this.raws);
+    this.fill(into, n);
+    return n;
+  }
+
+  private fill(into: Completion[], n: number): void {
     for (let i = 0; i < n; i++) {
       let completion = into[i];
       if (completion === undefined) {
@@ -78,7 +90,6 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
       completion.raw = this.raws[i];
       this.raws[i] = raw;
     }
-    return n;
   }
 
   /** The next completion, whatever its status. Rejects when aborted, or when the CQ is closed meanwhile. */

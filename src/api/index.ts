@@ -41,5 +41,14 @@ export type { Bind, MemoryWindow } from './mw.ts';
 export { type OpenOptions, openDevice } from './open.ts';
 export type { CreateQpOptions, ProtectionDomain, RegMrOptions } from './pd.ts';
 export type { ConnectOptions, QpEndpoint, QueuePair } from './qp.ts';
+export {
+  type ConnectSocketOptions,
+  connectSocket,
+  type ListenSocketOptions,
+  listenSocket,
+  type RdmaSocket,
+  type RdmaSocketOptions,
+  type SocketServer,
+} from './rdma-socket.ts';
 export { type RecvRequest, RecvWr, type SendRequest, SendWr, type Sge } from './requests.ts';
 export type { SharedReceiveQueue } from './srq.ts';

@@ -25,6 +25,7 @@ export interface CmReq {
   remoteCmResponseTimeout: number;
   transportType: number;
   flowControl: number;
+  /** The PSN that the peer shall begin to send with. */
   startingPsn: number;
   localCmResponseTimeout: number;
   retryCount: number;

@@ -115,6 +115,10 @@ describe('connected', () => {
         [WcStatus.SUCCESS],
       );
       assert.ok(to.bytes.equals(from.bytes));
+      a.node.recv(qa, { sge: [sge(from, 0, 5000)] });
+      b.node.send(qb, { opcode: WrOpcode.SEND, sge: [sge(to, 0, 4000)] });
+      f.run(1 * MS);
+      assert.equal(a.node.poll(qa.recvCq).length, 2);
       id.disconnect();
       f.run(1 * MS);
       b.next('DISCONNECTED');

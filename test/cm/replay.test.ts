@@ -16,9 +16,10 @@ import { LoopbackLink } from '../../src/link/loopback.ts';
 import { addressText } from '../../src/os/addresses.ts';
 import { IP_CM_LEN, parseIpCm, portOfServiceId } from '../../src/wire/cm-ip.ts';
 import { type CmMessage, encodeCm, parseCm } from '../../src/wire/cm-message.ts';
-import type { RoceFrame } from '../../src/wire/frame.ts';
+import { decodeFrame, type RoceFrame } from '../../src/wire/frame.ts';
+import { OPF_REQUEST, opcodeFlags } from '../../src/wire/opcodes.ts';
 import { madFrames } from '../wire/cm-support.ts';
-import { ok } from '../wire/support.ts';
+import { loadCapture, ok } from '../wire/support.ts';
 
 /** A link that is played to, and keeps what is sent. */
 class ReplayLink extends LoopbackLink {
@@ -173,6 +174,20 @@ function masked(mad: Buffer): CmMessage {
   const begun = ['REQ', 'RTU', 'SIDR_REQ', 'DREQ'].includes(message.type);
   return begun ? { ...message, tid: 0n } : message;
 }
+
+it('each kernel sends with the PSN that the other has asked for', () => {
+  for (const name of ['rxe-rping', 'rxe-ucmatose', 'rxe-rstream']) {
+    const [req, rep] = madFrames(`${name}.pcap`).map(messageOf);
+    const data = loadCapture(`${name}.pcap`).map(({ data }) => ok(decodeFrame(data)));
+    const first = (from: string): number =>
+      data.find(
+        (f) =>
+          ipOf(f.ip.src) === from && f.packet.bth.qpn > 1 && (opcodeFlags[f.packet.bth.opcode] & OPF_REQUEST) !== 0,
+      )!.packet.bth.psn;
+    assert.equal(first('10.77.0.2'), (req.body as { startingPsn: number }).startingPsn);
+    assert.equal(first('10.77.0.3'), (rep.body as { startingPsn: number }).startingPsn);
+  }
+});
 
 describe('our connection manager says what Linux said', () => {
   for (const name of [

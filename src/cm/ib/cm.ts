@@ -152,7 +152,7 @@ export class IbCm {
     id.av = avOf(path);
     id.transport = body.transportType;
     id.localQpn = param.qpn;
-    id.sqPsn = param.psn;
+    id.rqPsn = param.psn;
     id.pkey = path.pkey;
     id.pathMtu = path.mtu;
     id.initiatorDepth = param.initiatorDepth;
@@ -171,7 +171,7 @@ export class IbCm {
     this.allow('sendRep', id, 'send REP');
     const body = repOf(id, param, this.port.caGuid, this.caAckDelay);
     id.localQpn = param.qpn;
-    id.sqPsn = param.psn;
+    id.rqPsn = param.psn;
     id.initiatorDepth = param.initiatorDepth;
     id.responderResources = param.responderResources;
     this.step(id, 'send REP');

@@ -28,8 +28,9 @@ export class IbCmId {
   av: AddressVector | null = null;
   pkey = 0xffff;
   pathMtu = 0;
-  sqPsn = 0;
+  /** Each side says with which PSN it wants to be sent to: ours is for receiving, the peer's for sending. */
   rqPsn = 0;
+  sqPsn = 0;
   responderResources = 0;
   initiatorDepth = 0;
   retryCount = 0;

@@ -152,7 +152,7 @@ export class CmReceiver {
       id.remoteId = rep.localCommId;
       id.remoteQpn = rep.localQpn;
       id.remoteCaGuid = rep.localCaGuid;
-      id.rqPsn = rep.startingPsn;
+      id.sqPsn = rep.startingPsn;
       id.initiatorDepth = rep.responderResources;
       id.responderResources = rep.initiatorDepth;
       id.targetAckDelay = rep.targetAckDelay;
@@ -268,7 +268,7 @@ function fillFromReq(id: IbCmId, from: MadAddress, tid: bigint, req: CmReq): voi
   id.transport = req.transportType;
   id.pkey = req.pkey;
   id.pathMtu = req.pathMtu;
-  id.rqPsn = req.startingPsn;
+  id.sqPsn = req.startingPsn;
   id.initiatorDepth = req.responderResources;
   id.responderResources = req.initiatorDepth;
   id.retryCount = req.retryCount;

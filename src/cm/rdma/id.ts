@@ -255,7 +255,7 @@ export class RdmaCmId {
       const set = datagramQpAttr(state, this.qkey, this.psn);
       if (set !== null) return set;
     } else if (this.ib !== null && this.ib.av !== null) {
-      const set = connectedQpAttr(this.ib, state, this.ackTimeout);
+      const set = connectedQpAttr(this.ib, state, this.psn, this.ackTimeout);
       if (set !== null) return set;
     } else if (state === QpState.INIT) return earlyQpAttr(this.qpType, this.qkey);
     return this.fail('initQpAttr', 'EINVAL', `no attributes for ${nameOf(QpState, state)} in state ${this.state}`);

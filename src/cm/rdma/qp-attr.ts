@@ -15,7 +15,7 @@ export interface QpAttrSet {
 export const RDMA_UDP_QKEY = 0x01234567;
 
 /** As Linux's cm_init_qp_init_attr, cm_init_qp_rtr_attr and cm_init_qp_rts_attr; null when the state is none of these. */
-export function connectedQpAttr(id: IbCmId, state: number, ackTimeout: number | null): QpAttrSet | null {
+export function connectedQpAttr(id: IbCmId, state: number, rqPsn: number, ackTimeout: number | null): QpAttrSet | null {
   const rc = id.transport === CmTransport.RC;
   if (state === QpState.INIT) {
     let accessFlags: number = Access.REMOTE_WRITE;
@@ -26,7 +26,7 @@ export function connectedQpAttr(id: IbCmId, state: number, ackTimeout: number | 
     };
   }
   if (state === QpState.RTR) {
-    const { av, pathMtu, remoteQpn: destQpn, rqPsn } = id;
+    const { av, pathMtu, remoteQpn: destQpn } = id;
     const mask = A.STATE | A.AV | A.PATH_MTU | A.DEST_QPN | A.RQ_PSN;
     const attr = { state, av, pathMtu, destQpn, rqPsn };
     if (!rc) return { attr, mask };

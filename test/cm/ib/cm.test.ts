@@ -69,7 +69,8 @@ describe('connecting', () => {
     assert.equal(Buffer.from(req.privateData.subarray(0, 5)).toString(), 'hello');
     assert.deepEqual([peer.remoteId, id.remoteId], [id.localId, peer.localId]);
     assert.deepEqual([peer.remoteQpn, id.remoteQpn], [0x55, 0x77]);
-    assert.deepEqual([peer.rqPsn, id.rqPsn, peer.sqPsn, id.sqPsn], [1000, 2000, 2000, 1000]);
+    // Each sends with the PSN that the other has asked for.
+    assert.deepEqual([peer.rqPsn, id.rqPsn, peer.sqPsn, id.sqPsn], [2000, 1000, 1000, 2000]);
     // What one can answer at a time is what the other may ask for at a time.
     assert.deepEqual([id.initiatorDepth, id.responderResources], [2, 4]);
     assert.equal(hex(peer.av!.dgid), hex(a.gid));

@@ -51,10 +51,14 @@ export class DoorbellLog {
       const command = Atomics.load(words, at + COMMAND);
       const sizes = Atomics.load(words, at + SIZES);
       if (command === 0 && sizes === 0) return rung;
+      // The program is in the middle of write(2), word by word: the rest comes at once, or has come if another record follows.
+      if (sizes === 0 && Atomics.load(words, at + RECORD_WORDS) === 0) return rung;
       const isDoorbell = command === Command.POST_SEND && (sizes & 0xffff) === RECORD_WORDS;
       if (isDoorbell) {
+        // The last word first: when it is there, so is all before it.
+        const complete = Atomics.load(words, at + WQE_SIZE) !== 0;
         const handle = Atomics.load(words, at + QP_HANDLE);
-        if (handle === 0 || Atomics.load(words, at + WQE_SIZE) === 0) {
+        if (handle === 0 || !complete) {
           // A record that is being written; or a broken one, if another follows it.
           if (Atomics.load(words, at + RECORD_WORDS) === 0) return rung;
         } else {

@@ -1,7 +1,9 @@
 import type { Cell } from '../cell.ts';
+import { disorderCells } from './disorder.ts';
 import { errorCells } from './errors.ts';
 import { operationCells } from './operations.ts';
+import { pingpongCells } from './pingpong.ts';
 
 export function allCells(): Cell[] {
-  return [...operationCells, ...errorCells()];
+  return [...operationCells, ...pingpongCells, ...errorCells(), ...disorderCells];
 }

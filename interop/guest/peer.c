@@ -399,6 +399,12 @@ static double now(void) {
   return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
+static enum ibv_qp_type qp_type(uint32_t qpn) {
+  for (int i = 0; i < NAMES; i++)
+    if (qps[i].object != NULL && ((struct ibv_qp *)qps[i].object)->qp_num == qpn) return ((struct ibv_qp *)qps[i].object)->qp_type;
+  return 0;
+}
+
 static void do_poll(void) {
   int wanted = number("n", 1), got = 0;
   double end = now() + number("ms", 5000), idle = number("idle", 0);
@@ -418,7 +424,9 @@ static void do_poll(void) {
     if (wc.status == IBV_WC_SUCCESS) {
       printf(",\"opcode\":%d,\"len\":%u", wc.opcode, wc.byte_len);
       if (wc.wc_flags & IBV_WC_WITH_IMM) printf(",\"imm\":%u", ntohl(wc.imm_data));
-      if (wc.wc_flags & IBV_WC_WITH_INV) printf(",\"inv\":%u", wc.invalidated_rkey);
+      // rxe hands the kernel's flag (1 << 2) out, which is IBV_WC_IP_CSUM_OK to a program (6.1: do_complete).
+      bool inv = wc.wc_flags & IBV_WC_WITH_INV || (wc.wc_flags & IBV_WC_IP_CSUM_OK && qp_type(wc.qp_num) == IBV_QPT_RC);
+      if (inv) printf(",\"inv\":%u", wc.invalidated_rkey);
       if (wc.wc_flags & IBV_WC_GRH) printf(",\"srcQp\":%u", wc.src_qp);
     }
     printf("}");

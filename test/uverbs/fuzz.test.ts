@@ -47,6 +47,8 @@ function populate(p: Program): void {
   const cq = createCq(p, 8, createChannel(p));
   createQp(p, pd, cq.handle);
   p.ok(32, Buffer.concat([u64(0), u64(1), u32(pd, 10, 2, 0)]), 16, 24);
+  p.ok(5, Buffer.concat([u64(0), u64(0), u32(pd, 0), AV]), 4, 8);
+  p.ok(14, Buffer.concat([u64(0), u32(pd, 2)]), 8);
 }
 
 /** The sum of all there is must be what each context says it has. */

@@ -27,6 +27,8 @@ const TABLE = {
   newfstatat: [262, 79],
   readlinkat: [267, 78],
   faccessat: [269, 48],
+  sched_setattr: [314, 274],
+  sched_getattr: [315, 275],
   seccomp: [317, 277],
   statx: [332, 291],
   pidfd_send_signal: [424, 424],

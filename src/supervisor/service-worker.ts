@@ -5,6 +5,7 @@ import { type AssembleOptions, assemble } from '../api/assemble.ts';
 import { listResources, type ResourceEntry } from '../core/resources.ts';
 import { Epoll } from '../os/epoll.ts';
 import { EventFd } from '../os/eventfd.ts';
+import { askForShortTurns } from '../os/scheduling.ts';
 import { SeccompListener } from '../os/seccomp.ts';
 import { syscallTable } from '../os/syscalls.ts';
 import { makeDevices } from './devices.ts';
@@ -53,6 +54,8 @@ const say = (text: string): void => {
   writeSync(2, `infinitive run: ${text}\n`);
 };
 
+// A program that polls keeps a CPU busy: this thread must get one soon when it is woken.
+askForShortTurns(100_000);
 async function main(): Promise<void> {
   const { rxe, capture } = await assemble(data.device);
   const { nodes, tree, turn } = makeDevices(rxe, data.root, data.trace ? say : null);

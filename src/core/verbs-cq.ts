@@ -27,6 +27,7 @@ export function destroyCompChannel(channel: CompletionChannel): void {
 /** `ibv_create_cq`: it may have room for more than `cqe`, see {@link CompletionQueue.cqe}. */
 export function createCq(context: Context, cqe: number, channel: CompletionChannel | null = null): CompletionQueue {
   const verb = 'createCq';
+  context.device.require(verb);
   checkRoom(verb, context, 'cq');
   checkInteger(verb, 'cqe', cqe, 1, context.device.attributes.maxCqe);
   if (channel !== null) checkLive(verb, 'channel', 'comp_channel', channel, context);

@@ -27,6 +27,7 @@ export function createQp(pd: ProtectionDomain, options: CreateQpOptions): QueueP
   const verb = 'createQp';
   checkLive(verb, 'pd', 'pd', pd);
   const { context } = pd;
+  context.device.require(verb);
   const { sendCq, recvCq, type } = options;
   const srq = options.srq ?? null;
   checkType(context, type);

@@ -153,7 +153,7 @@ export const completionChecks: readonly Check[] = [
   },
   {
     name: 'a queue without a channel is not armed; a channel that a queue uses is not destroyed',
-    verbs: ['create_comp_channel'],
+    verbs: ['create_comp_channel', 'create_cq'],
     async run({ a }) {
       await fails(a.notify((await a.createCq(4)).cq, false), 'EINVAL', 'arming it');
       const channel = await a.createChannel();

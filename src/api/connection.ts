@@ -78,6 +78,11 @@ export class Connection {
     this.session.listen((event) => this.onEvent(event));
   }
 
+  /** It has ended, by whomever. */
+  get over(): boolean {
+    return this.ended;
+  }
+
   get local(): ConnectionAddress {
     const { address, port } = this.session.id.src!;
     return { address: addressText(address), port };

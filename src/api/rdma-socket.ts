@@ -40,6 +40,7 @@ export class RdmaSocket extends Duplex {
   private readonly host: CmHost;
   private readonly cq: CompletionQueue;
   private writing: { bytes: Uint8Array; at: number; done: (error?: Error | null) => void } | null = null;
+  private readonly forget: () => void;
   private finishing: ((error?: Error | null) => void) | null = null;
   private timer: NodeJS.Timeout | null = null;
   private peerEnded = false;
@@ -50,6 +51,7 @@ export class RdmaSocket extends Duplex {
     super({ allowHalfOpen: options.allowHalfOpen ?? false, signal: options.signal });
     this.host = cmOf(device);
     this.cq = this.host.createCq(2 * QUEUE, () => this.poll());
+    this.forget = this.host.onClose(() => void this.destroy());
   }
 
   /** @internal */
@@ -148,6 +150,10 @@ export class RdmaSocket extends Duplex {
       drain: () => this.continue(),
       flushed: () => this.flushed(),
       error: (error) => void this.destroy(errorOf(error)),
+      // When the connection has ended, that tells what it means.
+      broken: (error) => {
+        if (!this.connection!.over) this.destroy(errorOf(error));
+      },
     };
   }
 
@@ -200,17 +206,24 @@ export class RdmaSocket extends Duplex {
 
   // The end
 
-  /** The connection is over: in order if both had said so, else not. */
+  /** The connection is over: in order if the peer has said that it is done and nothing is left to be told to it. */
   private gone(): void {
     if (this.destroyed) return;
     this.poll();
-    // In order, if both have said that they are done: the stream ends itself.
-    if (this.peerEnded && (this.writableFinished || this.finishing !== null || this.writableEnded)) return;
-    this.destroy(new ConnectError('ECONNRESET', 'the peer has ended the connection'));
+    const untold = this.writing !== null || this.writableLength > 0;
+    if (this.peerEnded && !untold) {
+      // What was ended here ends by itself.
+      if (!this.writableEnded) this.destroy();
+    } else this.destroy(new ConnectError('ECONNRESET', 'the peer has ended the connection'));
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     if (this.timer !== null) clearInterval(this.timer);
+    this.forget();
+    // As a TCP socket that is closed in peace: the peer reads to the end, and meets no error.
+    // (`for await` that has read all aborts what it leaves half open.)
+    const peace = error === null || (this.peerEnded && error.name === 'AbortError');
+    if (peace && this.writing === null && this.connection !== null) this.rs.current?.bye();
     this.rs.current?.close();
     this.connection?.close();
     this.host.forgetCq(this.cq);

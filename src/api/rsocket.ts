@@ -50,6 +50,8 @@ export interface RSocketEvents {
   /** All that was written has arrived. */
   flushed(): void;
   error(error: Error): void;
+  /** Nothing goes any more; nothing that was written is lost by it. */
+  broken(error: Error): void;
 }
 
 /** Requests that may be outstanding each way, as rsockets have them. */
@@ -186,6 +188,11 @@ export class RSocket {
     this.control(rsMessage(RsOp.CTRL, both ? RsCtrl.DISCONNECT : RsCtrl.SHUTDOWN));
   }
 
+  /** The last word before the connection is closed, unless it was said. */
+  bye(): void {
+    if (!this.wroteEnd && !this.stopped && this.qp.state === 'RTS') this.shutdown(true);
+  }
+
   /** Finds out whether the peer is there: no answer is an error. */
   keepAlive(): void {
     if (this.ctrlOut === 0 && this.idle) this.control(rsMessage(RsOp.CTRL, RsCtrl.KEEPALIVE));
@@ -241,8 +248,11 @@ export class RSocket {
 
   /** Once both have said their last word, it matters not whether the last acknowledgement came. */
   private failed(completion: Completion): void {
+    const { status, wrId } = completion.raw;
     if (this.wroteEnd && this.endSeen) this.over = true;
-    else this.fail(new WcError(completion));
+    else if (status === WcStatus.WR_FLUSH_ERR && (wrId === 0 || rsOp(wrId) !== RsOp.DATA)) {
+      this.events.broken(new WcError(completion));
+    } else this.fail(new WcError(completion));
   }
 
   private sent(message: number): void {

@@ -1,7 +1,9 @@
 // Another process's memory.
-import { EPERM } from './constants.ts';
+import { readdirSync } from 'node:fs';
+import { EPERM, ESRCH } from './constants.ts';
 import { errno, type Libc, libc } from './libc.ts';
 import { addressOf, allocate } from './memory.ts';
+import { syscallTable } from './syscalls.ts';
 
 /** Addresses of user space, with four levels of page tables; memory above is only had by asking for it. */
 const ADDRESS_SPACE = 2 ** 47;
@@ -20,6 +22,8 @@ export class ProcessMemory {
   alive: boolean;
   /** The kernel refuses access (Yama, a process that may not be dumped); not that the memory is not there. */
   denied: boolean;
+  /** The errno of the access that failed last; 0: only a part was there. */
+  #failed: number;
   readonly #libc: Libc;
   /** struct iovec twice: here and there. */
   readonly #iov: Uint32Array;
@@ -27,11 +31,14 @@ export class ProcessMemory {
   readonly #remote: number;
   #known: ArrayBufferLike | null;
   #knownAt: number;
+  /** The thread that stands for the process: its first, which has the process's id, until that has ended. */
+  #thread: number;
 
   constructor(pid: number) {
     this.pid = pid;
     this.alive = true;
     this.denied = false;
+    this.#failed = 0;
     this.#libc = libc();
     const iov = allocate(32);
     this.#iov = new Uint32Array(iov.buffer);
@@ -39,24 +46,35 @@ export class ProcessMemory {
     this.#remote = this.#local + 16;
     this.#known = null;
     this.#knownAt = 0;
+    this.#thread = pid;
   }
 
   /** Copies `length` bytes at `address` to `dst` at `at`; false when not all of them are there. */
   read(address: number, dst: Buffer, at: number, length: number): boolean {
     if (!this.#prepare(address, dst, at, length)) return false;
-    return this.#done(this.#libc.process_vm_readv(this.pid, this.#local, 1, this.#remote, 1, 0), length);
+    do {
+      if (this.#done(this.#libc.process_vm_readv(this.#thread, this.#local, 1, this.#remote, 1, 0), length))
+        return true;
+    } while (this.#otherThread());
+    return false;
   }
 
   /** Copies `length` bytes of `src` at `at` to `address`; false when not all of it may be written. */
   write(address: number, src: Buffer, at: number, length: number): boolean {
     if (!this.#prepare(address, src, at, length)) return false;
-    return this.#done(this.#libc.process_vm_writev(this.pid, this.#local, 1, this.#remote, 1, 0), length);
+    do {
+      if (this.#done(this.#libc.process_vm_writev(this.#thread, this.#local, 1, this.#remote, 1, 0), length))
+        return true;
+    } while (this.#otherThread());
+    return false;
   }
 
   #prepare(address: number, buf: Buffer, at: number, length: number): boolean {
     // Native code would read or write beyond the end of the buffer without a word.
     if (at < 0 || length < 0 || at + length > buf.length) throw new RangeError('a copy outside the buffer');
     if (!this.alive || !(address >= 0 && address + length <= ADDRESS_SPACE)) return false;
+    // A thread's id may be another process's as soon as the thread has ended; the process's own, never while this is alive.
+    if (this.#thread !== this.pid && !this.#hasThread()) this.#thread = this.pid;
     const memory = buf.buffer;
     if (memory !== this.#known) {
       this.#knownAt = addressOf(memory as ArrayBuffer);
@@ -73,9 +91,33 @@ export class ProcessMemory {
     return true;
   }
 
+  #hasThread(): boolean {
+    return this.#libc.syscall(syscallTable().nr.tgkill, this.pid, this.#thread, 0, 0, 0, 0) === 0;
+  }
+
   #done(copied: number, length: number): boolean {
     if (copied === length) return true;
-    if (copied === -1 && errno() === EPERM) this.denied = true;
+    this.#failed = copied === -1 ? errno() : 0;
+    if (this.#failed === EPERM) this.denied = true;
+    return false;
+  }
+
+  /**
+   * A process whose first thread has ended while others run is not found by its id any more, but by theirs. False: that is not
+   * why the access failed.
+   */
+  #otherThread(): boolean {
+    if (this.#failed !== ESRCH) return false;
+    try {
+      for (const name of readdirSync(`/proc/${this.pid}/task`)) {
+        const tid = Number(name);
+        if (tid === this.pid || tid === this.#thread) continue;
+        this.#thread = tid;
+        return true;
+      }
+    } catch {
+      // The process has ended.
+    }
     return false;
   }
 }

@@ -289,10 +289,13 @@ export class Completer {
   private answered(qp: SoftQp, psn: number): void {
     const { engine } = this;
     const size = qp.readsEnd.length;
-    while (qp.readsOut > 0 && psnDiff(qp.readsEnd[qp.readsHead], psn) <= 0) {
+    while (qp.readsAsked > 0 && psnDiff(qp.readsEnd[qp.readsHead], psn) <= 0) {
       const cost = qp.readsCost[qp.readsHead];
       const took = engine.now - qp.readsAt[qp.readsHead];
       qp.readsHead = (qp.readsHead + 1) % size;
+      qp.readsAsked--;
+      // Answered late, when it counted as lost already.
+      if (qp.readsOut === 0) continue;
       qp.readsOut--;
       if (cost > 0) {
         // A responder that needs longer has enough to answer: asking for more would only let the timer run out.

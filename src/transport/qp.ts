@@ -95,11 +95,13 @@ export class SoftQp extends QueuePair {
   inflight = 0;
   readInflight = 0;
   packetsSinceAckReq = 0;
-  /** Outstanding READ and ATOMIC requests: last PSN, window cost and time of each, oldest first. */
+  /** READ and ATOMIC requests without their (last) answer: last PSN, window cost and time of each, oldest first. */
   readsEnd = new Uint32Array(0);
   readsCost = new Uint32Array(0);
   readsAt = new Float64Array(0);
   readsHead = 0;
+  /** How many there are, and how many of them are asked for: after going back the others are yet to be asked for again. */
+  readsAsked = 0;
   readsOut = 0;
   ackDeadline = Number.POSITIVE_INFINITY;
   rnrUntil = 0;
@@ -167,11 +169,11 @@ export class SoftQp extends QueuePair {
 
   /** Makes room for `max` outstanding READs and atomics, and for those there are. */
   resizeReads(max: number): void {
-    const size = Math.max(max, this.readsOut);
+    const size = Math.max(max, this.readsAsked);
     const end = new Uint32Array(size);
     const cost = new Uint32Array(size);
     const at = new Float64Array(size);
-    for (let i = 0; i < this.readsOut; i++) {
+    for (let i = 0; i < this.readsAsked; i++) {
       const from = (this.readsHead + i) % this.readsEnd.length;
       end[i] = this.readsEnd[from];
       cost[i] = this.readsCost[from];

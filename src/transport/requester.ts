@@ -219,6 +219,9 @@ export class Requester {
   /**
    * A READ is asked for in pieces that our receive buffer is sure to hold: nothing else holds a responder back. A
    * responder sees READs in sequence; PSNs are those of one READ, as when the rest of one is repeated (IBTA 9.4.4).
+   *
+   * Linux rxe (duplicate_request) answers a repeated READ only if it lies within one that it was asked for before, and no
+   * further back than it was last repeated from: so what is asked for again is all the rest of a piece.
    */
   private requestRead(qp: SoftQp, index: number): number {
     const engine = this.engine;
@@ -228,19 +231,23 @@ export class Requester {
     const length = slots[s + Slot.LENGTH];
     const { receiveWindow } = engine.port;
     const { reads } = qp.path!;
-    const piece = readPiece(receiveWindow, reads, qp.mtu, length - qp.cursor, qp.readInflight);
-    if (piece === 0) {
+    const psn = psnAdd(slots[s + Slot.FIRST], qp.cursor / qp.mtu);
+    const again = qp.readsOut < qp.readsAsked;
+    const piece = again
+      ? psnDiff(qp.readsEnd[(qp.readsHead + qp.readsOut) % qp.readsEnd.length], psn) + 1
+      : readPiece(receiveWindow, reads, qp.mtu, length - qp.cursor, qp.readInflight);
+    const size = Math.min(length - qp.cursor, piece * qp.mtu);
+    const cost = size + piece * PACKET_OVERHEAD;
+    const admitted = !again || (receiveWindow.admits(cost, qp.readInflight) && reads.admits(cost, qp.readInflight));
+    if (piece === 0 || !admitted) {
       receiveWindow.wait(qp);
       return Sent.WAIT;
     }
-    const size = Math.min(length - qp.cursor, piece * qp.mtu);
-    const cost = size + piece * PACKET_OVERHEAD;
     const port = engine.port;
     const at = port.begin(qp.path!, opcodeHeaderLen[OP_READ_REQUEST]);
     if (at < 0) return Sent.NO_ROOM;
     const w = qp.sq.word(index);
     const u32 = qp.sq.u32;
-    const psn = psnAdd(slots[s + Slot.FIRST], qp.cursor / qp.mtu);
     writeBth(port.buf, at, OP_READ_REQUEST, qp.mig, engine.pkey(qp), qp.attr.destQpn, true, psn);
     // In two halves: a peer's address may be one of its kernel's, above 2^53.
     const low = u32[w + SQ.REMOTE_ADDR] + qp.cursor;
@@ -324,7 +331,10 @@ export class Requester {
   private pushRead(qp: SoftQp, end: number, cost: number): void {
     const size = qp.readsEnd.length;
     const i = (qp.readsHead + qp.readsOut) % size;
-    qp.readsEnd[i] = end;
+    if (qp.readsOut === qp.readsAsked) {
+      qp.readsEnd[i] = end;
+      qp.readsAsked++;
+    }
     qp.readsCost[i] = cost;
     qp.readsAt[i] = this.engine.now;
     qp.readsOut++;
@@ -378,7 +388,9 @@ export class Requester {
 
   /** Go back to `psn` and send from there again. Everything from it on counts as lost. */
   goBack(qp: SoftQp, psn: number): void {
-    this.releaseAll(qp);
+    this.releaseWindow(qp);
+    this.releaseReads(qp, qp.readInflight);
+    qp.readsOut = 0;
     this.seek(qp, psn);
     qp.packetsSinceAckReq = 0;
     qp.goneBack = true;
@@ -437,6 +449,7 @@ export class Requester {
     this.releaseWindow(qp);
     this.releaseReads(qp, qp.readInflight);
     qp.readsHead = 0;
+    qp.readsAsked = 0;
     qp.readsOut = 0;
   }
 }

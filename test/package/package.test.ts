@@ -29,6 +29,12 @@ const EXAMPLES: Record<string, readonly string[]> = {
     `server: "I am client ${i}" from QP of client ${i}`,
     `client ${i}: "I AM CLIENT ${i}"`,
   ]),
+  'connect.ts': [
+    'server: 127.0.0.1 reads',
+    'client: All animals are equal, but some have RDMA.',
+    'client: ECONNREFUSED: readers only',
+  ],
+  'stream.ts': ['5000000 bytes there; packed a hundred to one: true', 'unpacked they are the same'],
 };
 
 const ROOT = repoPath('');

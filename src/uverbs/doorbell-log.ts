@@ -46,29 +46,44 @@ export class DoorbellLog {
   take(): number {
     let rung = 0;
     for (let n = 0; n < BUDGET; n++) {
-      const words = this.words;
-      const at = this.at;
-      const command = Atomics.load(words, at + COMMAND);
-      const sizes = Atomics.load(words, at + SIZES);
-      if (command === 0 && sizes === 0) return rung;
-      // The program is in the middle of write(2), word by word: the rest comes at once, or has come if another record follows.
-      if (sizes === 0 && Atomics.load(words, at + RECORD_WORDS) === 0) return rung;
-      const isDoorbell = command === Command.POST_SEND && (sizes & 0xffff) === RECORD_WORDS;
-      if (isDoorbell) {
-        // The last word first: when it is there, so is all before it.
-        const complete = Atomics.load(words, at + WQE_SIZE) !== 0;
-        const handle = Atomics.load(words, at + QP_HANDLE);
-        if (handle === 0 || !complete) {
-          // A record that is being written; or a broken one, if another follows it.
-          if (Atomics.load(words, at + RECORD_WORDS) === 0) return rung;
-        } else {
-          rung++;
-          this.ring(handle);
+      if (Atomics.load(this.words, this.at + COMMAND) === 0 && !this.follows()) return rung;
+      if (!this.whole()) {
+        // The kernel may be copying it at this moment, its words in any order; all are there once another record follows.
+        if (!this.follows()) return rung;
+        if (!this.whole()) {
+          this.advance(this.otherWords());
+          continue;
         }
       }
-      this.advance(isDoorbell ? RECORD_WORDS : wordsOf(command, sizes, Atomics.load(words, at + PROVIDER_SIZES)));
+      rung++;
+      this.ring(Atomics.load(this.words, this.at + QP_HANDLE));
+      this.advance(RECORD_WORDS);
     }
     return rung;
+  }
+
+  /** A doorbell, all of whose words that matter are there: none of them is ever 0. */
+  private whole(): boolean {
+    const { words, at } = this;
+    return (
+      Atomics.load(words, at + COMMAND) === Command.POST_SEND &&
+      (Atomics.load(words, at + SIZES) & 0xffff) === RECORD_WORDS &&
+      Atomics.load(words, at + QP_HANDLE) !== 0 &&
+      Atomics.load(words, at + WQE_SIZE) !== 0
+    );
+  }
+
+  /** Something has been written behind the record: copies of one write(2) and the next are not reordered. */
+  private follows(): boolean {
+    const { words, at } = this;
+    for (let i = RECORD_WORDS; i < 2 * RECORD_WORDS; i++) if (Atomics.load(words, at + i) !== 0) return true;
+    return false;
+  }
+
+  /** Length of what is no doorbell. */
+  private otherWords(): number {
+    const { words, at } = this;
+    return wordsOf(words[at + COMMAND], words[at + SIZES], words[at + PROVIDER_SIZES]);
   }
 
   /** Something is written in the log that {@link take} has not reached. */

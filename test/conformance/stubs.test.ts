@@ -33,7 +33,7 @@ const stub = (op: OpName) => (): never => {
 
 describe('stubs', () => {
   test('what usNIC carried to pass the table of old: present in every list, found by use', async () => {
-    // drivers/infiniband/hw/usnic/usnic_ib_verbs.c until 2019: these answered "not supported", or EINVAL.
+    // The functions that drivers/infiniband/hw/usnic/usnic_ib_verbs.c had for the table's sake until 2019.
     const ops: OpName[] = ['postSend', 'postRecv', 'pollCq', 'reqNotifyCq', 'createAh', 'destroyAh'];
     const report = await run(rxeWith(() => Object.fromEntries(ops.map((op) => [op, stub(op)]))));
     assert.equal(report.passed, false);
@@ -46,6 +46,16 @@ describe('stubs', () => {
     for (const verb of ['alloc_pd', 'dealloc_pd', 'query_device', 'query_port'])
       assert.equal(report.verbs.find((v) => v.name === verb)!.status, 'passed', verb);
     assert.match(formatText(report), /verbs that are stubs: .*post_send/);
+  });
+
+  test('the same, answering EINVAL as they really did: no list of stubs, and every one of the verbs failed', async () => {
+    const ops: OpName[] = ['postSend', 'postRecv', 'pollCq', 'reqNotifyCq', 'createAh', 'destroyAh'];
+    const refuse = (op: OpName) => (): never => {
+      throw new VerbsError(op, 'EINVAL', 'no');
+    };
+    const report = await run(rxeWith(() => Object.fromEntries(ops.map((op) => [op, refuse(op)]))));
+    for (const verb of ['post_send', 'post_recv', 'poll_cq', 'req_notify_cq', 'create_ah', 'destroy_ah'])
+      assert.equal(report.verbs.find((v) => v.name === verb)!.status, 'failed', verb);
   });
 
   test('a driver of nothing but stubs fails every check that uses one, and no verb passes but the core’s', async () => {

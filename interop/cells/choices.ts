@@ -45,6 +45,13 @@ export const CHOICES: Readonly<Record<string, Choice>> = {
   'READ, region without the right': accessError,
   'CMP_SWAP, region without the right': accessError,
   'WRITE, window invalidated': accessError,
+  'WRITE beyond the window': {
+    [LINUX_ASKS]: {
+      a: { completions: ['1:REM_ACCESS_ERR'], state: 'ERR', events: [] },
+      b: { completions: flushed, state: 'ERR', events: [EventType.QP_ACCESS_ERR] },
+      naks: ['NAK 2'],
+    },
+  },
   'WRITE, QP without the right': requestError,
   'READ, QP without the right': requestError,
   'FETCH_ADD, QP without the right': requestError,

@@ -58,7 +58,8 @@ export async function wire(a: End, b: End, env: Env, options: WireOptions = {}):
   ];
   const join = async (from: End, to: End, own: Args | undefined, { qpn, psn }: Qp): Promise<void> => {
     await from.peer.do('init', { qp: name, access });
-    const path = { gid: to.gid, sgid: from.sgid, qpn, rqpsn: psn, mtu: env.mtu };
+    // Half a second: an emulated CPU on a busy machine may be late, and nothing here is lost.
+    const path = { gid: to.gid, sgid: from.sgid, qpn, rqpsn: psn, mtu: env.mtu, timeout: 17 };
     await from.peer.do('connect', { qp: name, ...path, ...options.both, ...own });
   };
   await join(b, a, options.onlyB, qa);

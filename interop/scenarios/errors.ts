@@ -170,6 +170,16 @@ const windowGone: ErrorScenario = async (a, b, env) => {
   return outcome(a, b);
 };
 
+/** The region has the room, the window has not. */
+const beyondWindow: ErrorScenario = async (a, b, env) => {
+  const { at } = await prepare(a, b, env);
+  await b.peer.do('mw', { name: 'w', type: 2 });
+  const { rkey } = await b.peer.do<Region>('bind', { qp: 'q', mw: 'w', mr: 'm', len: 64, access: 2, wr: 9 });
+  await b.peer.done();
+  await a.peer.do('send', { qp: 'q', op: 'RDMA_WRITE', wr: 1, mr: 'm', len: 65, raddr: at.b.addr, rkey });
+  return outcome(a, b);
+};
+
 export const ERRORS: Readonly<Record<string, ErrorScenario>> = {
   'RNR until retries run out, SEND': fails(() => ({ op: 'SEND' }), { receives: 0 }),
   'RNR until retries run out, WRITE with immediate': fails(
@@ -212,6 +222,7 @@ export const ERRORS: Readonly<Record<string, ErrorScenario>> = {
   'SEND with invalidate, wrong rkey': fails(() => ({ op: 'SEND_WITH_INV', inv: WRONG_KEY })),
   'SEND with invalidate of a region': fails(({ at }) => ({ op: 'SEND_WITH_INV', inv: at.b.rkey })),
   'WRITE, window invalidated': windowGone,
+  'WRITE beyond the window': beyondWindow,
   'SEND, wrong lkey': fails(() => ({ op: 'SEND', lkey: WRONG_KEY })),
   'SEND, beyond the region': fails(() => ({ op: 'SEND', off: 65530, len: 100 })),
   'READ into a region without LOCAL_WRITE': async (a, b, env) => {

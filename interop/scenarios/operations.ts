@@ -162,7 +162,7 @@ const sendInvalidate: Scenario = async (a, b, env) => {
     mw: 'w',
     mr: 'm',
     off: 4096,
-    len: 8192,
+    len: 12288,
     access: 6,
     wr: 9,
   });

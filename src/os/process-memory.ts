@@ -8,6 +8,8 @@ import { syscallTable } from './syscalls.ts';
 /** Addresses of user space, with four levels of page tables; memory above is only had by asking for it. */
 const ADDRESS_SPACE = 2 ** 47;
 const TWO_32 = 2 ** 32;
+/** Threads that may be found ended before the next is no more looked for. */
+const TRIES = 16;
 
 /**
  * All of a process's memory, addressed from 0 (process_vm_readv(2), which honours the protection of the process's pages).
@@ -52,20 +54,22 @@ export class ProcessMemory {
   /** Copies `length` bytes at `address` to `dst` at `at`; false when not all of them are there. */
   read(address: number, dst: Buffer, at: number, length: number): boolean {
     if (!this.#prepare(address, dst, at, length)) return false;
+    let tries = TRIES;
     do {
       if (this.#done(this.#libc.process_vm_readv(this.#thread, this.#local, 1, this.#remote, 1, 0), length))
         return true;
-    } while (this.#otherThread());
+    } while (--tries > 0 && this.#otherThread());
     return false;
   }
 
   /** Copies `length` bytes of `src` at `at` to `address`; false when not all of it may be written. */
   write(address: number, src: Buffer, at: number, length: number): boolean {
     if (!this.#prepare(address, src, at, length)) return false;
+    let tries = TRIES;
     do {
       if (this.#done(this.#libc.process_vm_writev(this.#thread, this.#local, 1, this.#remote, 1, 0), length))
         return true;
-    } while (this.#otherThread());
+    } while (--tries > 0 && this.#otherThread());
     return false;
   }
 

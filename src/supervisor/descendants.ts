@@ -63,8 +63,10 @@ export async function endDescendants(reap: () => void): Promise<void> {
 async function gone(ms: number, reap: () => void): Promise<boolean> {
   const end = performance.now() + ms;
   for (;;) {
+    const none = descendants().length === 0;
+    // After the look: those that had just died then would be left to init.
     reap();
-    if (descendants().length === 0) return true;
+    if (none) return true;
     if (performance.now() >= end) return false;
     await sleep(LOOK_MS);
   }

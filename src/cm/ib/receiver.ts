@@ -27,24 +27,24 @@ export class CmReceiver {
       case 'REQ':
         return this.req(from, tid, message.body);
       case 'REP':
-        return this.rep(tid, message.body);
+        return this.rep(from, tid, message.body);
       case 'RTU': {
         const { body } = message;
-        const id = this.find(body);
+        const id = this.find(from, body);
         if (id !== null && this.take(id, 'recv RTU')) {
           this.cm.deliver({ type: 'RTU_RECEIVED', id, privateData: body.privateData });
         }
         return;
       }
       case 'MRA':
-        return this.mra(message.body);
+        return this.mra(from, message.body);
       case 'REJ':
-        return this.rej(message.body);
+        return this.rej(from, message.body);
       case 'DREQ':
         return this.dreq(from, tid, message.body);
       case 'DREP': {
         const { body } = message;
-        const id = this.find(body);
+        const id = this.find(from, body);
         if (id !== null && this.take(id, 'recv DREP')) {
           this.cm.deliver({ type: 'DREP_RECEIVED', id, privateData: body.privateData });
         }
@@ -54,8 +54,8 @@ export class CmReceiver {
         return this.sidrReq(from, tid, message.body);
       case 'SIDR_REP': {
         const { body } = message;
-        const id = this.cm.ids.get(body.requestId);
-        if (id !== undefined && this.take(id, 'recv SIDR_REP')) {
+        const id = this.ours(from, body.requestId);
+        if (id !== null && this.take(id, 'recv SIDR_REP')) {
           this.cm.deliver({ type: 'SIDR_REP_RECEIVED', id, sidr: body });
         }
         return;
@@ -68,10 +68,16 @@ export class CmReceiver {
     }
   }
 
+  /** The communication that we call so, if it is the sender's: nobody else has a say in it. */
+  private ours(from: MadAddress, localId: number): IbCmId | null {
+    const id = this.cm.ids.get(localId);
+    return id !== undefined && id.peer !== null && gidsEqual(id.peer.gid, from.gid) ? id : null;
+  }
+
   /** The communication that both sides mean. */
-  private find(body: { localCommId: number; remoteCommId: number }): IbCmId | null {
-    const id = this.cm.ids.get(body.remoteCommId);
-    return id !== undefined && id.remoteId === body.localCommId && id.remoteId !== 0 ? id : null;
+  private find(from: MadAddress, body: { localCommId: number; remoteCommId: number }): IbCmId | null {
+    const id = this.ours(from, body.remoteCommId);
+    return id !== null && id.remoteId === body.localCommId && id.remoteId !== 0 ? id : null;
   }
 
   /** Moves on and does what is to be done without the user; true when the user is to be told. */
@@ -135,11 +141,11 @@ export class CmReceiver {
     this.cm.reply(to, { type: 'REJ', tid, body: rejOf(0, req.localCommId, CmAnswered.REQ, reason) });
   }
 
-  private rep(tid: bigint, rep: CmRep): void {
+  private rep(from: MadAddress, tid: bigint, rep: CmRep): void {
     const { cm } = this;
-    const id = cm.ids.get(rep.remoteCommId);
+    const id = this.ours(from, rep.remoteCommId);
     // A communication takes the first REP for its own; what calls itself otherwise is not its peer.
-    if (id === undefined || (id.remoteId !== 0 && id.remoteId !== rep.localCommId)) return;
+    if (id === null || (id.remoteId !== 0 && id.remoteId !== rep.localCommId)) return;
     const t = transition(id.state, 'recv REP');
     if (t === undefined) return;
     if (t.action === 'deliver') {
@@ -163,35 +169,36 @@ export class CmReceiver {
     if (this.take(id, 'recv REP')) cm.deliver({ type: 'REP_RECEIVED', id, rep });
   }
 
-  private mra(mra: CmMra): void {
+  private mra(from: MadAddress, mra: CmMra): void {
     const { cm } = this;
-    const id = cm.ids.get(mra.remoteCommId);
-    if (id === undefined || (id.remoteId !== 0 && id.remoteId !== mra.localCommId)) return;
+    const id = this.ours(from, mra.remoteCommId);
+    if (id === null || (id.remoteId !== 0 && id.remoteId !== mra.localCommId)) return;
     const about = id.state === 'REQ_SENT' || id.state === 'MRA_REQ_RCVD' ? CmAnswered.REQ : CmAnswered.REP;
     if (about !== mra.answered || !this.take(id, 'recv MRA')) return;
     cm.prolong(id, mra.serviceTimeout);
     cm.deliver({ type: 'MRA_RECEIVED', id, mra });
   }
 
-  private rej(rej: CmRej): void {
+  private rej(from: MadAddress, rej: CmRej): void {
     const { cm } = this;
-    let id = cm.ids.get(rej.remoteCommId);
-    if (rej.reason === RejReason.TIMEOUT && id === undefined) {
+    let id = this.ours(from, rej.remoteCommId);
+    if (rej.reason === RejReason.TIMEOUT && id === null) {
       // The peer gives up a request before it knows what we call it: its GUID is in the additional information.
-      id = cm.ids.findRequest(requestKey(rej.info.subarray(0, 8), rej.localCommId));
+      const meant = cm.ids.findRequest(requestKey(rej.info.subarray(0, 8), rej.localCommId));
+      id = meant === undefined ? null : this.ours(from, meant.localId);
     } else if (rej.rejected === CmAnswered.REQ) {
-      if (id !== undefined && id.remoteId !== 0) id = undefined;
-    } else if (id !== undefined && id.remoteId !== rej.localCommId) {
-      id = undefined;
+      if (id !== null && id.remoteId !== 0) id = null;
+    } else if (id !== null && id.remoteId !== rej.localCommId) {
+      id = null;
     }
-    if (id === undefined) return;
+    if (id === null) return;
     const input = rej.reason === RejReason.STALE_CONN ? 'recv stale REJ' : 'recv REJ';
     if (this.take(id, input)) cm.deliver({ type: 'REJ_RECEIVED', id, rej });
   }
 
   private dreq(from: MadAddress, tid: bigint, dreq: CmDreq): void {
     const { cm } = this;
-    const id = this.find(dreq);
+    const id = this.find(from, dreq);
     const drep = (): void => {
       const ids = { localCommId: dreq.remoteCommId, remoteCommId: dreq.localCommId };
       cm.reply(from, { type: 'DREP', tid, body: { ...ids, privateData: NO_BYTES } });
@@ -239,7 +246,7 @@ export class CmReceiver {
 
   // Alternate paths are refused politely: there is one way between two IP addresses.
   private lap(from: MadAddress, tid: bigint, lap: CmLap): void {
-    const id = this.find(lap);
+    const id = this.find(from, lap);
     const status = id === null ? ApStatus.INVALID_COMM_ID : ApStatus.UNSUPPORTED;
     const ids = { localCommId: lap.remoteCommId, remoteCommId: lap.localCommId };
     this.cm.reply(from, {

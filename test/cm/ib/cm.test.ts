@@ -362,6 +362,22 @@ describe('disconnecting', () => {
     close(all);
   });
 
+  it('somebody else has no say in it, whatever ids he knows', () => {
+    const all = connected();
+    const { f, b, ida, idb } = all;
+    const c = new CmHost(f);
+    const to = { gid: b.gid, sgidIndex: 0, trafficClass: 0, hopLimit: 64, flowLabel: 0 };
+    const ids = { localCommId: ida.localId, remoteCommId: idb.localId, privateData: new Uint8Array(0) };
+    const events = b.log.length;
+    c.gsi.send(to, encodeCm({ type: 'DREQ', tid: 1n, body: { ...ids, remoteQpn: idb.localQpn } }));
+    const rej = { rejected: 2, reason: RejReason.STALE_CONN, infoLength: 0, info: new Uint8Array(0) };
+    c.gsi.send(to, encodeCm({ type: 'REJ', tid: 1n, body: { ...ids, ...rej } }));
+    f.run(1 * MS);
+    assert.deepEqual([idb.state, b.log.length], ['ESTABLISHED', events]);
+    c.close();
+    close(all);
+  });
+
   it('a REJ ends what is established, and what is being ended', () => {
     for (const reason of [RejReason.STALE_CONN, RejReason.CONSUMER_DEFINED]) {
       for (const ending of [false, true]) {

@@ -17,6 +17,7 @@ const SPIN_US = 50;
 const LOOK_EVERY = 8;
 /** How long the thread's own event loop may wait for its turn, in microseconds, while there is work. */
 const SLICE_US = 10_000;
+const MAX_SLEEP_MS = 60_000;
 
 const LISTENER = 0;
 const CLOSES = 1;
@@ -183,11 +184,13 @@ export class Service {
     }
   }
 
-  /** Milliseconds that may be slept, -1: till something comes. What is due in less than one is waited for awake. */
+  /** Milliseconds that may be slept, -1: till something comes. What the network has due in less than one is waited for awake. */
   private timeout(): number {
     const { engine, link } = this.parts;
-    const due = Math.min(engine.nextDeadline, link.nextDue?.() ?? Number.POSITIVE_INFINITY, this.nextTurn);
-    if (due === Number.POSITIVE_INFINITY) return -1;
-    return Math.min(Math.max(0, Math.floor((due - monotonic()) / 1000)), 60_000);
+    const due = Math.min(engine.nextDeadline, link.nextDue?.() ?? Number.POSITIVE_INFINITY);
+    if (due === Number.POSITIVE_INFINITY && this.nextTurn === Number.POSITIVE_INFINITY) return -1;
+    const now = monotonic();
+    const ms = Math.min(Math.floor((due - now) / 1000), Math.ceil((this.nextTurn - now) / 1000));
+    return Math.min(Math.max(0, ms), MAX_SLEEP_MS);
   }
 }

@@ -30,6 +30,9 @@ export interface SuperviseOptions {
 /**
  * Runs a program that has an RDMA device; its exit code, 128 and the signal's number if a signal ended it.
  *
+ * A supervisor that is killed (SIGKILL) can end nobody: its programs run on, and their calls that would be trapped fail with
+ * ENOSYS, as Linux has it for a listener that is gone.
+ *
  * @throws {RunError}
  */
 export async function supervise(options: SuperviseOptions): Promise<number> {

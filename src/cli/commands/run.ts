@@ -1,4 +1,5 @@
 // infinitive run: an unmodified program finds an RDMA device.
+import { writeSync } from 'node:fs';
 import { Command } from 'commander';
 import { RunError } from '../../supervisor/errors.ts';
 import { attach, outerRun } from '../../supervisor/nested.ts';
@@ -60,7 +61,8 @@ async function run(program: string[], flags: RunFlags): Promise<void> {
       if (given.length > 0) {
         throw usageError(`--${given[0]}: the program is inside of the run ${outer}, and has the device of that`);
       }
-      if (verbose) console.error(`infinitive run: using the device of the run ${outer}`);
+      // Not console.error, which makes the pipe that the program inherits non-blocking.
+      if (verbose) writeSync(2, `infinitive run: using the device of the run ${outer}\n`);
       process.exitCode = await attach(program);
       return;
     }

@@ -1,5 +1,7 @@
 // Puts what is below a device together: sockets, loopback, faults, capture, driver.
 import { VerbsError } from '../core/errors.ts';
+import { parseFailRule } from '../core/fail-rule.ts';
+import { Injector } from '../core/injector.ts';
 import { Rxe } from '../drivers/rxe/driver.ts';
 import { withCapture } from '../link/capture.ts';
 import { monotonic } from '../link/clock.ts';
@@ -7,6 +9,7 @@ import { DgramLink } from '../link/dgram.ts';
 import { type FaultOptions, withFaults } from '../link/faults.ts';
 import { withLoopback } from '../link/host.ts';
 import type { Link } from '../link/link.ts';
+import { Random } from '../link/random.ts';
 import { UdpLink } from '../link/udp.ts';
 import { defaultAddress } from '../os/addresses.ts';
 import { nativeCrc32 } from '../os/crc.ts';
@@ -23,12 +26,14 @@ export interface AssembleOptions {
   readonly offload?: boolean;
   readonly capture?: string;
   readonly faults?: FaultOptions;
+  readonly fail?: readonly string[];
 }
 
 /** A registered device, and the file that its packets go to. */
 export interface Assembly {
   readonly rxe: Rxe;
   readonly capture: CaptureFile | null;
+  readonly injector: Injector | null;
 }
 
 /** Errors are those of {@link openDevice}. */
@@ -40,6 +45,7 @@ export async function assemble(options: AssembleOptions): Promise<Assembly> {
     throw new VerbsError('openDevice', 'EINVAL', `link "${kind}"; there are udp and dgram`);
   }
   if (options.faults !== undefined) checkFaults(options.faults);
+  const injector = injectorOf(options);
   const crc = nativeCrc32();
   if (crc !== null) setCrc32Native(crc.update, crc.minLength);
   let link: Link =
@@ -55,10 +61,17 @@ export async function assemble(options: AssembleOptions): Promise<Assembly> {
       capture = new CaptureFile(options.capture, link.netdev);
       link = withCapture(link, capture);
     }
-    return { rxe: new Rxe({ name: options.name, link, clock: monotonic }), capture };
+    const rxe = new Rxe({ name: options.name, link, clock: monotonic, injector: injector ?? undefined });
+    return { rxe, capture, injector };
   } catch (error) {
     link.close();
     capture?.close();
     throw error;
   }
+}
+
+function injectorOf({ fail, faults }: AssembleOptions): Injector | null {
+  if (fail === undefined || fail.length === 0) return null;
+  const random = new Random(faults?.seed ?? 0);
+  return new Injector(fail.map(parseFailRule), (probability) => random.chance(probability));
 }

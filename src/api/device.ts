@@ -4,6 +4,7 @@ import type { Context, AsyncEvent as CoreEvent } from '../core/context.ts';
 import type { DeviceAttributes, PortAttributes } from '../core/driver.ts';
 import { ackAsyncEvent } from '../core/events.ts';
 import { gidToText } from '../core/gid-text.ts';
+import type { Injector } from '../core/injector.ts';
 import { listResources, type ResourceEntry } from '../core/resources.ts';
 import { closeContext, openContext } from '../core/verbs-context.ts';
 import { createCq } from '../core/verbs-cq.ts';
@@ -52,10 +53,12 @@ export class Device extends EventEmitter<DeviceEvents> {
   readonly closers: (() => void)[] = [];
   private readonly capture: CaptureFile | null;
   private closed = false;
+  /** Of events that are made to come. */
+  private readonly timers: readonly NodeJS.Timeout[];
   private readonly flushCapture = (): void => this.capture?.flush();
 
   /** @internal */
-  constructor(rxe: Rxe, capture: CaptureFile | null, owner: string) {
+  constructor(rxe: Rxe, capture: CaptureFile | null, injector: Injector | null, owner: string) {
     super();
     this.rxe = rxe;
     this.capture = capture;
@@ -65,6 +68,9 @@ export class Device extends EventEmitter<DeviceEvents> {
       ackAsyncEvent(event);
     };
     this.loop = new EngineLoop(rxe.engine, rxe.link);
+    this.timers = (injector?.timedEvents(rxe.device) ?? []).map(({ seconds, raise }) =>
+      setTimeout(raise, seconds * 1000).unref(),
+    );
     if (capture !== null) {
       // So that a process that is killed loses little, and one that exits nothing.
       this.loop.onSleep = this.flushCapture;
@@ -163,6 +169,7 @@ export class Device extends EventEmitter<DeviceEvents> {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    for (const timer of this.timers) clearTimeout(timer);
     for (const close of this.closers) close();
     // What was promised to peers (acknowledgements) goes out first.
     this.rxe.engine.progress();

@@ -24,6 +24,11 @@ export interface OpenOptions {
   readonly capture?: string;
   /** Faults to be made on purpose, on what comes in and goes out. */
   readonly faults?: FaultOptions;
+  /**
+   * Work requests and verbs that shall fail, and asynchronous events that shall come: `wc:RNR_RETRY_EXC_ERR@after=100`,
+   * `verb:create_qp=ENOMEM`, `event:PORT_ERR@in=5`. `infinitive run --help` has the whole grammar.
+   */
+  readonly fail?: readonly string[];
 }
 
 /**
@@ -36,9 +41,9 @@ export interface OpenOptions {
  * const pd = device.allocPd();
  */
 export async function openDevice(options: OpenOptions = {}): Promise<Device> {
-  const { rxe, capture } = await assemble(options);
+  const { rxe, capture, injector } = await assemble(options);
   try {
-    return new Device(rxe, capture, options.owner ?? `${process.title}[${process.pid}]`);
+    return new Device(rxe, capture, injector, options.owner ?? `${process.title}[${process.pid}]`);
   } catch (error) {
     rxe.link.close();
     capture?.close();

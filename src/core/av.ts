@@ -3,7 +3,7 @@ import type { AddressVector } from './ah.ts';
 import { integerFault } from './check.ts';
 import { LinkLayer } from './constants.ts';
 import type { Device } from './device.ts';
-import { gidToText, isIpv4Gid, isMulticastGid, isZeroGid } from './gid-text.ts';
+import { gidToText, isIpv4Gid, isZeroGid } from './gid-text.ts';
 
 /** A sentence that names the field and what is allowed, or null. */
 export function addressVectorFault(device: Device, av: AddressVector): string | null {
@@ -25,7 +25,7 @@ export function addressVectorFault(device: Device, av: AddressVector): string | 
   const source = device.gids.at(av.sgidIndex);
   if (source === null) return `av.sgidIndex is ${av.sgidIndex}, where the GID table of ${device.name} has no entry`;
   // RoCE v2 sends IP packets: both ends of one are of one family (annex A17.4.5.1).
-  if (!infiniband && !isMulticastGid(av.dgid) && isIpv4Gid(av.dgid) !== isIpv4Gid(source.gid)) {
+  if (!infiniband && isIpv4Gid(av.dgid) !== isIpv4Gid(source.gid)) {
     return `av.dgid ${gidToText(av.dgid)} cannot be reached from av.sgidIndex ${av.sgidIndex}, which is ${gidToText(source.gid)}`;
   }
   return null;

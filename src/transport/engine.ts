@@ -1,6 +1,7 @@
 // The engine: takes packets off the port, gives them to the queue pairs they are for, lets queue pairs send in turns, and
 // keeps their timers. It never blocks and owns no thread, socket or clock: whoever owns it calls progress().
 import { EventType, QpState, QpType, WcOpcode, WcStatus } from '../core/constants.ts';
+import type { Injector } from '../core/injector.ts';
 import type { KeyTable } from '../core/keys.ts';
 import { BTH_LEN, bthAckReq, bthOpcode, bthPad, bthPkey, bthPsn, bthQpn, bthTver } from '../wire/bth.ts';
 import {
@@ -43,6 +44,8 @@ export interface EngineHost {
   pkeysMatch(ours: number, theirs: number): boolean;
   /** Queue pairs attached to a multicast group. */
   membersOf(group: Uint8Array): readonly SoftQp[];
+  /** Failures made on purpose. */
+  readonly injector?: Injector | null;
 }
 
 export class Engine {
@@ -55,6 +58,7 @@ export class Engine {
   readonly completer: Completer;
   /** Tell peers how many receive work requests there are (credits.ts)? Off, as in Linux rxe: they hear "no limit". */
   announceCredits = false;
+  readonly injector: Injector | null;
   /** Microseconds, of the injected clock; read once per call of progress(). */
   now = 0;
   private readonly host: EngineHost;
@@ -76,6 +80,7 @@ export class Engine {
   constructor(host: EngineHost, port: Port, clock: () => number) {
     this.host = host;
     this.keys = host.keys;
+    this.injector = host.injector ?? null;
     this.port = port;
     this.clock = clock;
     this.requester = new Requester(this);

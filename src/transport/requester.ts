@@ -84,6 +84,10 @@ export class Requester {
       const status = openSlot(qp, index);
       qp.sqFresh = qp.sq.next(index);
       if (status !== WcStatus.SUCCESS) return this.failed(qp, index, status);
+      if (this.engine.injector !== null) {
+        const injected = this.engine.injector.workRequest(qp, slotOp(qp, index));
+        if (injected !== WcStatus.SUCCESS) return this.failed(qp, index, injected);
+      }
     }
     // IBTA 10.8.3.3, fence: wait for the READs and ATOMICs before it.
     if (qp.readsOut > 0 && qp.cursor === 0 && slotFlags(qp, index) & SendFlags.FENCE) return Sent.WAIT;

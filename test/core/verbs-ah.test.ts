@@ -13,6 +13,8 @@ test('address handles: the vector is checked and copied, the domain is busy', (t
   assert.deepEqual(queryAh(ah).dgid, gidFromText('239.0.0.1'));
   assert.throws(() => createAh(f.pd, av({ sgidIndex: 3 })), errno('EINVAL', /sgidIndex/));
   assert.throws(() => createAh(f.pd, given), errno('EINVAL', /zeros/));
+  // A group of the other family cannot be reached either.
+  assert.throws(() => createAh(f.pd, av({ dgid: gidFromText('ff0e::1') })), errno('EINVAL', /cannot be reached/));
   assert.throws(() => deallocPd(f.pd), errno('EBUSY'));
   destroyAh(ah);
   assert.throws(() => destroyAh(ah), errno('EINVAL', /destroyed/));

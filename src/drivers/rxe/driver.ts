@@ -4,6 +4,7 @@ import { mtuBytes } from '../../core/constants.ts';
 import type { Device } from '../../core/device.ts';
 import type { DriverOps } from '../../core/driver.ts';
 import { addressOfGid, gidFromAddress } from '../../core/gid-text.ts';
+import type { Injector } from '../../core/injector.ts';
 import { pkeysMatch } from '../../core/pkey.ts';
 import { registerDevice, unregisterDevice } from '../../core/registry.ts';
 import type { Link } from '../../link/link.ts';
@@ -23,6 +24,8 @@ export interface RxeOptions {
   readonly clock: () => number;
   /** Random number below a bound; node:crypto's unless a simulation wants its own. */
   readonly random?: (below: number) => number;
+  /** Failures made on purpose. */
+  readonly injector?: Injector;
 }
 
 /** A registered rxe device with what drives it. */
@@ -42,6 +45,7 @@ export class Rxe {
       driver: 'rxe',
       gidTableLength: GID_TABLE,
       capabilities: ['atomic', 'resize-cq', 'rereg-mr'],
+      injector: options.injector,
       ops: (device) => {
         port = new RocePort(link, device.gids);
         engine = new Engine(
@@ -50,6 +54,7 @@ export class Rxe {
             pkeyAt: (index) => device.pkeys.entries[index],
             pkeysMatch,
             membersOf: (group) => device.mcast.membersOf(gidFromAddress(group)) as readonly SoftQp[],
+            injector: device.injector,
           },
           port,
           options.clock,

@@ -3,7 +3,8 @@ import { disorderCells } from './disorder.ts';
 import { errorCells } from './errors.ts';
 import { operationCells } from './operations.ts';
 import { pingpongCells } from './pingpong.ts';
+import { robustnessCells } from './robustness.ts';
 
 export function allCells(): Cell[] {
-  return [...operationCells, ...pingpongCells, ...errorCells(), ...disorderCells];
+  return [...operationCells, ...pingpongCells, ...errorCells(), ...disorderCells, ...robustnessCells];
 }

@@ -205,14 +205,14 @@ function rowsOf(family: Family): Row[] {
       row: 'rping',
       direction: SERVER_HERE,
       command: `rping -c -a ${us} -C 3 -S 200 -v`,
-      doHere: (device) => rpingServer(device, family, 3),
+      doHere: (device: Device) => rpingServer(device, family, 3),
     },
     {
       row: 'rping',
       direction: SERVER_GUEST,
       // Its server ends with a status of its own when the client disconnects.
       command: `rping -s -a ${them} -C 3 -S 64 -v || true`,
-      doHere: (device) => rpingClient(device, family, 3),
+      doHere: (device: Device) => rpingClient(device, family, 3),
     },
   ].map((r) => ({ ...r, family }));
   if (family === 6) return rows;
@@ -220,12 +220,12 @@ function rowsOf(family: Family): Row[] {
     {
       ...{ row: 'ucmatose', family, direction: SERVER_HERE },
       command: `ucmatose -s ${us} -c 5 -C ${MESSAGES} -S 100`,
-      doHere: (device) => ucmatoseServer(device, family, 5),
+      doHere: (device: Device) => ucmatoseServer(device, family, 5),
     },
     {
       ...{ row: 'ucmatose', family, direction: SERVER_GUEST },
       command: `ucmatose -b ${them} -c 1 -C ${MESSAGES} -S 100`,
-      doHere: (device) => ucmatoseClient(device, family),
+      doHere: (device: Device) => ucmatoseClient(device, family),
     },
   );
   for (const size of [1, 1000, 65536, 1_000_000]) {
@@ -234,12 +234,12 @@ function rowsOf(family: Family): Row[] {
       {
         ...{ row: `rstream ${size} B`, family, direction: SERVER_HERE },
         command: `rstream -s ${us} ${options}`,
-        doHere: (device) => rstreamServer(device, family, size),
+        doHere: (device: Device) => rstreamServer(device, family, size),
       },
       {
         ...{ row: `rstream ${size} B`, family, direction: SERVER_GUEST },
         command: `rstream -b ${them} -S ${size} -C ${TRANSFERS} -I ${TURNS}`,
-        doHere: (device) => rstreamClient(device, family, size),
+        doHere: (device: Device) => rstreamClient(device, family, size),
       },
     );
   }

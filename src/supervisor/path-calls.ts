@@ -125,18 +125,22 @@ export class PathCalls {
     const { tid } = listener;
     const slot = freeSlot(tid, this.range, 0);
     if (slot < 0) return listener.fail(C.EMFILE);
-    const file = node.open({ pid: program.pid, command: program.command, netRaw: hasNetRaw(tid) });
-    let fd = -1;
-    try {
-      fd = this.files.add(node, file);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
+    const fd = this.openAnew(program, node, tid);
     const result = listener.succeedWithFd(fd, slot, (flags & C.O_CLOEXEC) !== 0);
     // When the program did not get it this was the last descriptor, and what follows is as if the program had closed it.
     libc().close(fd);
     if (result < 0) listener.fail(result === -C.EBADF ? C.EMFILE : -result);
+  }
+
+  /** A descriptor for the program. */
+  private openAnew(program: Program, node: DeviceNode, tid: number): number {
+    const file = node.open({ pid: program.pid, command: program.command, netRaw: hasNetRaw(tid) });
+    try {
+      return this.files.add(node, file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
   }
 
   private openFile(path: string, flags: number): void {

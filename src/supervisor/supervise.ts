@@ -1,8 +1,9 @@
 // `infinitive run`: the main thread's part. It starts the service thread and the launching thread, passes signals on, and when
 // the program has ended, ends what is left.
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { AssembleOptions } from '../api/assemble.ts';
 import { becomeSubreaper, reapOrphans } from '../os/children.ts';
@@ -56,8 +57,7 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
     process.on('SIGCHLD', reap);
     try {
       launch.go();
-      const end = await Promise.race([launch.ended, service.broken]);
-      await endDescendants(reap);
+      const end = await Promise.race([launch.ended, service.broken]).finally(() => endDescendants(reap));
       if (end.error !== null) throw new RunError(end.error, end.exitCode);
       return end.exitCode;
     } finally {
@@ -90,6 +90,14 @@ async function answerQuestions(service: ServiceThread, command: readonly string[
 const workerFile = (name: string): URL =>
   new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
+/** Threads do not share the cache of compiled code by themselves; with it they start three times as fast. */
+function startWorker(name: string, workerData: unknown): Worker {
+  const cache = getCompileCacheDir?.();
+  // The directory's last part is Node's version, which Node adds.
+  const env = cache === undefined ? process.env : { ...process.env, NODE_COMPILE_CACHE: dirname(cache) };
+  return new Worker(workerFile(name), { workerData, env });
+}
+
 class ServiceThread {
   readonly ready: Promise<void>;
   /** Rejects when the thread dies of an error. */
@@ -102,7 +110,7 @@ class ServiceThread {
   private asked = 0;
 
   constructor(data: ServiceData) {
-    this.worker = new Worker(workerFile('service-worker'), { workerData: data });
+    this.worker = startWorker('service-worker', data);
     const ready = Promise.withResolvers<void>();
     const serving = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
@@ -177,7 +185,7 @@ class LaunchThread {
   private readonly worker: Worker;
 
   constructor(data: { start: ProgramStart; range: LaunchData['range'] }) {
-    this.worker = new Worker(workerFile('launch-worker'), { workerData: data satisfies LaunchData });
+    this.worker = startWorker('launch-worker', data satisfies LaunchData);
     const listener = Promise.withResolvers<number>();
     const ended = Promise.withResolvers<ProgramEnd>();
     this.listener = listener.promise;

@@ -1,6 +1,8 @@
 // One trapped call: what it is, who makes it, who answers it.
+
+import { VerbsError } from '../core/errors.ts';
 import * as C from '../os/constants.ts';
-import { errnoName } from '../os/errors.ts';
+import { errnoName, SysError } from '../os/errors.ts';
 import { PathReader } from '../os/path-reader.ts';
 import { processStatus, workingDirectory } from '../os/process-status.ts';
 import type { SeccompListener } from '../os/seccomp.ts';
@@ -74,6 +76,12 @@ export class Traps {
     try {
       this.dispatch();
     } catch (error) {
+      if (error instanceof SysError || error instanceof VerbsError) {
+        // Our own limits (open files, watches) or the device's: told once, since the program's message will not say whose.
+        this.sayOnce(error.code, error.message);
+        listener.fail(error.errno);
+        return;
+      }
       this.sayOnce('trap', `internal error, answered with EIO: ${error instanceof Error ? error.stack : error}`);
       listener.fail(C.EIO);
     }

@@ -9,6 +9,7 @@ import { measureLinux } from './errors.ts';
 import { guestImage } from './image/build.ts';
 import { enterNamespace } from './namespace.ts';
 import { missingNeeds } from './needs.ts';
+import { record } from './recordings.ts';
 import { bootLab, closeLab, runCells } from './run.ts';
 import { tables } from './table.ts';
 
@@ -20,6 +21,7 @@ interface Flags {
   readonly rebuild?: boolean;
   readonly output?: string;
   readonly measure?: boolean;
+  readonly record?: string;
 }
 
 const command = new Command('interop')
@@ -33,6 +35,7 @@ const command = new Command('interop')
   .option('--rebuild', 'make the guest image anew, from the newest packages')
   .option('--output <folder>', 'where captures and logs go; default: a new folder')
   .option('--measure', 'have errors between two Linux guests, and write down what they see: interop/data')
+  .option('--record <folder>', 'write small captures between two Linux guests, for test/data/captures')
   .action(async (flags: Flags) => {
     process.exitCode = await interop(flags);
   });
@@ -59,6 +62,11 @@ async function interop(flags: Flags): Promise<number> {
   if (flags.measure) {
     const lab = await bootLab(2, image, folder);
     await measureLinux(lab, image.version, console.log).finally(() => closeLab(lab));
+    return 0;
+  }
+  if (flags.record !== undefined) {
+    const lab = await bootLab(2, image, folder);
+    await record(lab, image.version, flags.record).finally(() => closeLab(lab));
     return 0;
   }
   return report(cells, folder, flags, image);

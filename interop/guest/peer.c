@@ -353,6 +353,8 @@ static void do_bind(void) {
     wr.bind_mw.rkey = rkey;
     wr.bind_mw.bind_info = info;
     error = ibv_post_send(qp, &wr, &bad);
+    // The next bind must have another key.
+    if (error == 0) mw->rkey = rkey;
   }
   if (error != 0) return fail("bind", error);
   ok("\"rkey\":%u", rkey);

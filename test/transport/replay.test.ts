@@ -47,7 +47,7 @@ class ReplayLink extends LoopbackLink {
 }
 
 function frames(name: string): RoceFrame[] {
-  const file = readFileSync(new URL(`../data/captures/${name}.pcap`, import.meta.url));
+  const file = readFileSync(new URL(`../data/captures/${name.includes('.') ? name : `${name}.pcap`}`, import.meta.url));
   return readCapture(file).packets.flatMap(({ data }) => {
     const frame = decodeFrame(Buffer.from(data));
     return frame instanceof WireError ? [] : [frame];
@@ -211,6 +211,7 @@ const CASES: [string, number, ('client' | 'server')[]][] = [
   ['rxe-rc-cmpswap', 1024, ['server']],
   ['rxe-rc-fetchadd', 1024, ['server']],
   ['rxe-rc-loss', 1024, ['server']],
+  ['rxe-rc-immediate.pcapng', 1024, ['server']],
 ];
 
 describe('our responder answers as rxe did', () => {

@@ -22,8 +22,8 @@ import { CAPTURES, loadCapture, ok, plainIcrc } from './support.ts';
 const RXE = CAPTURES.filter((name) => name.startsWith('rxe-'));
 
 test('all captures are here', () => {
-  assert.equal(CAPTURES.length, 25);
-  assert.equal(RXE.length, 19);
+  assert.equal(CAPTURES.length, 34);
+  assert.equal(RXE.length, 28);
 });
 
 for (const name of RXE) {

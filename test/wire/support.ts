@@ -27,7 +27,7 @@ import { readCapture } from '../../src/wire/read-capture.ts';
 const DIR = new URL('../data/captures/', import.meta.url);
 
 export const CAPTURES: string[] = readdirSync(DIR)
-  .filter((name) => name.endsWith('.pcap'))
+  .filter((name) => /\.pcap(ng)?$/.test(name))
   .sort();
 
 export function capturePath(name: string): string {

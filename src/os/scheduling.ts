@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from 'node:fs';
 import { libc } from './libc.ts';
 import { addressOf, allocate } from './memory.ts';
 import { syscallTable } from './syscalls.ts';
@@ -18,4 +19,32 @@ export function askForShortTurns(nanoseconds: number): boolean {
   if (syscall(nr.sched_getattr, 0, at, SCHED_ATTR_BYTES, 0, 0, 0) === -1) return false;
   attr.writeBigUInt64LE(BigInt(nanoseconds), RUNTIME);
   return syscall(nr.sched_setattr, 0, at, 0, 0, 0, 0) === 0;
+}
+
+/** Tells how long the calling thread has waited for a CPU while it could have run; -1 where the kernel does not say. */
+export class RunDelay {
+  readonly #fd: number;
+  readonly #buf: Buffer;
+
+  constructor() {
+    this.#buf = Buffer.alloc(128);
+    let fd = -1;
+    try {
+      fd = openSync('/proc/thread-self/schedstat', 'r');
+    } catch {
+      // CONFIG_SCHED_INFO is not set.
+    }
+    this.#fd = fd;
+  }
+
+  /** Microseconds since the thread was started. */
+  read(): number {
+    if (this.#fd === -1) return -1;
+    const length = readSync(this.#fd, this.#buf, 0, this.#buf.length, 0);
+    return Number(this.#buf.toString('latin1', 0, length).split(' ')[1]) / 1000;
+  }
+
+  close(): void {
+    if (this.#fd !== -1) closeSync(this.#fd);
+  }
 }

@@ -1,0 +1,54 @@
+// Requests: what isend and irecv give, and test and wait ask.
+import type { MemoryRegion } from '../../core/mr.ts';
+import type { Envelope, Tag, Wanted } from './matched-queue.ts';
+
+export type RequestStatus = 'ok' | 'truncated' | 'cancelled' | 'failed';
+
+/** A part of a region. */
+export interface Span {
+  readonly mr: MemoryRegion;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export class Request {
+  readonly kind: 'send' | 'receive';
+  done = false;
+  status: RequestStatus = 'ok';
+  /** Of the message: who sent it, with which tag, how long it is; and how much of it is in the buffer. */
+  source = 0;
+  tag: Tag = [0, 0, 0];
+  messageLength = 0;
+  length = 0;
+
+  constructor(kind: 'send' | 'receive') {
+    this.kind = kind;
+  }
+
+  finish(status: RequestStatus = this.status): void {
+    this.status = status;
+    this.done = true;
+  }
+}
+
+/** A receive in the matched queue. */
+export interface Receive extends Wanted {
+  readonly request: Request;
+  readonly span: Span;
+}
+
+/** A message that has come, or (rendezvous) waits at its sender. */
+export interface Message extends Envelope {
+  readonly length: number;
+  /** Eager: its bytes. */
+  readonly data: Buffer | null;
+  /** Rendezvous: where they are. */
+  readonly id: number;
+  readonly addr: number;
+  readonly rkey: number;
+}
+
+/** As {@link iprobe} tells of a message. */
+export interface Probe extends Envelope {
+  readonly length: number;
+}

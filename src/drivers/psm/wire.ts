@@ -1,0 +1,245 @@
+// An endpoint's connections, and the messages on them: what is said to get connected, slots that messages leave from and arrive
+// in, and the completions that tell of both.
+import { randomInt } from 'node:crypto';
+import { fail } from '../../core/check.ts';
+import { Access, QpAttrMask as M, nameOf, QpState, QpType, WcStatus } from '../../core/constants.ts';
+import type { CompletionQueue } from '../../core/cq.ts';
+import type { ProtectionDomain } from '../../core/pd.ts';
+import type { SharedReceiveQueue } from '../../core/srq.ts';
+import {
+  createCq,
+  createQp,
+  createSrq,
+  destroyCq,
+  destroyQp,
+  destroySrq,
+  modifyQp,
+  queryPort,
+} from '../../core/verbs.ts';
+import { RecvWr, type WorkCompletion } from '../../core/work.ts';
+import { Connection, SEND } from './connection.ts';
+import { Greeter } from './greeter.ts';
+import {
+  epidOf,
+  type Greeting,
+  HEADER,
+  type Header,
+  Hello,
+  HelloStatus,
+  lidOfEpid,
+  readHeader,
+  writeHeader,
+} from './protocol.ts';
+import { Slots } from './slots.ts';
+
+export interface WireOptions {
+  /** 16 bytes that all endpoints of a job know: with others there are no connections. */
+  readonly uuid: Uint8Array;
+  /** Microseconds that only go forward. */
+  readonly clock: () => number;
+  /** Messages of up to so many bytes are sent at once, longer ones are read by the receiver. Default 8192. */
+  readonly eagerMax?: number;
+  /** Buffers for what comes in, and for what goes out. Default 64. */
+  readonly slots?: number;
+  /** Connections at most. Default 64. */
+  readonly peers?: number;
+}
+
+/** Takes a message; `data` is what follows the header, valid during the call. */
+export type Take = (connection: Connection, header: Header, data: Buffer) => void;
+
+const DEPTH = 16;
+const ASK_AGAIN_US = 5000;
+const GIVE_UP_US = 2_000_000;
+
+/** When a greeting is said again, and when no more. */
+interface Asking {
+  readonly connection: Connection;
+  next: number;
+  readonly end: number;
+}
+
+export class Wire {
+  readonly epid: number;
+  readonly eagerMax: number;
+  readonly connections = new Map<number, Connection>();
+  private readonly pd: ProtectionDomain;
+  private readonly options: WireOptions;
+  private readonly take: Take;
+  private readonly greeter: Greeter;
+  private readonly scq: CompletionQueue;
+  private readonly rcq: CompletionQueue;
+  private readonly srq: SharedReceiveQueue;
+  private readonly incoming: Slots;
+  private readonly outgoing: Slots;
+  private readonly byQpn = new Map<number, Connection>();
+  private readonly asking = new Set<Asking>();
+  /** What waits for a slot to leave from. */
+  private readonly waiting: (() => void)[] = [];
+  private readonly wcs: WorkCompletion[] = [];
+
+  constructor(pd: ProtectionDomain, options: WireOptions, take: Take) {
+    const { slots = 64, peers = 64 } = options;
+    const { context } = pd;
+    if (options.uuid.length !== 16) fail('psm.open', 'EINVAL', `uuid has ${options.uuid.length} bytes; 16 are needed`);
+    this.pd = pd;
+    this.options = options;
+    this.take = take;
+    this.eagerMax = options.eagerMax ?? 8192;
+    this.greeter = new Greeter(pd);
+    this.epid = epidOf(queryPort(context, 1).lid, this.greeter.qpn);
+    this.scq = createCq(context, peers * DEPTH);
+    // As many receives as there are buffers, and no more can complete.
+    this.rcq = createCq(context, 2 * slots);
+    this.srq = createSrq(pd, { maxWr: slots, maxSge: 1, limit: 0 });
+    const size = HEADER + this.eagerMax;
+    this.incoming = new Slots(pd, slots, size);
+    this.outgoing = new Slots(pd, slots, size);
+    for (let slot = this.incoming.take(); slot >= 0; slot = this.incoming.take()) this.listen(slot);
+  }
+
+  /** Asks for a connection; progress() makes it. The same one for the same endpoint. */
+  connect(epid: number): Connection {
+    const known = this.connections.get(epid);
+    if (known !== undefined) return known;
+    const connection = this.open(epid);
+    const now = this.options.clock();
+    this.asking.add({ connection, next: now, end: now + GIVE_UP_US });
+    return connection;
+  }
+
+  private open(epid: number): Connection {
+    const { options, connections, scq, rcq, srq } = this;
+    if (connections.size >= (options.peers ?? 64))
+      fail('psm.connect', 'ENOMEM', `${connections.size} connections are open`);
+    const cap = { maxSendWr: DEPTH - 1, maxRecvWr: 0, maxSendSge: 1, maxRecvSge: 0, maxInlineData: 0 };
+    const qp = createQp(this.pd, { type: QpType.RC, sendCq: scq, recvCq: rcq, srq, cap });
+    const access = Access.REMOTE_READ | Access.REMOTE_WRITE;
+    const mask = M.STATE | M.PKEY_INDEX | M.PORT | M.ACCESS_FLAGS;
+    modifyQp(qp, { state: QpState.INIT, pkeyIndex: 0, port: 1, accessFlags: access }, mask);
+    const connection = new Connection(epid, qp, randomInt(1 << 24));
+    connections.set(epid, connection);
+    this.byQpn.set(qp.qpn, connection);
+    return connection;
+  }
+
+  private greeting(type: number, status: number, connection: Connection | null): Greeting {
+    const [qpn, psn] = connection === null ? [0, 0] : [connection.qp.qpn, connection.psn];
+    return { type, status, epid: this.epid, qpn, psn, uuid: this.options.uuid };
+  }
+
+  private readonly heard = (g: Greeting): void => {
+    const sameJob = Buffer.compare(g.uuid, this.options.uuid) === 0;
+    if (g.type === Hello.REQUEST) {
+      if (!sameJob) return this.greeter.say(g.epid, this.greeting(Hello.REPLY, HelloStatus.OTHER_JOB, null));
+      const connection = this.connections.get(g.epid) ?? this.open(g.epid);
+      if (connection.state === 'connecting') connection.join(g.qpn, g.psn, lidOfEpid(g.epid));
+      this.greeter.say(g.epid, this.greeting(Hello.REPLY, HelloStatus.OK, connection));
+      return;
+    }
+    const connection = this.connections.get(g.epid);
+    if (g.type !== Hello.REPLY || connection?.state !== 'connecting') return;
+    if (g.status !== HelloStatus.OK || !sameJob) connection.fail('the endpoint is of another job');
+    else connection.join(g.qpn, g.psn, lidOfEpid(g.epid));
+  };
+
+  private askAgain(): void {
+    const now = this.options.clock();
+    for (const it of this.asking) {
+      if (it.connection.state !== 'connecting') this.asking.delete(it);
+      else if (now >= it.end) it.connection.fail('nobody answers');
+      else if (now >= it.next) {
+        it.next = now + ASK_AGAIN_US;
+        this.greeter.say(it.connection.epid, this.greeting(Hello.REQUEST, HelloStatus.OK, it.connection));
+      }
+    }
+  }
+
+  /** Sends a header, and `length` bytes that `write` puts behind it. Messages on a connection keep their order. */
+  send(
+    connection: Connection,
+    header: Partial<Header> & { readonly kind: number },
+    length: number,
+    write: (buf: Buffer, at: number) => boolean,
+    completed: (ok: boolean) => void,
+  ): void {
+    const slot = this.waiting.length === 0 ? this.outgoing.take() : -1;
+    if (slot < 0) {
+      this.waiting.push(() => this.send(connection, header, length, write, completed));
+      return;
+    }
+    const at = this.outgoing.at(slot);
+    writeHeader(this.outgoing.bytes, at, header);
+    if (!write(this.outgoing.bytes, at + HEADER)) {
+      this.outgoing.give(slot);
+      return completed(false);
+    }
+    const sge = this.outgoing.sge(slot, HEADER + length);
+    const freed = (ok: boolean): void => {
+      this.outgoing.give(slot);
+      completed(ok);
+    };
+    connection.post({ opcode: SEND, sge, remoteAddr: 0, rkey: 0, completed: freed });
+  }
+
+  /** Takes in what has come, answers, sends what waits. */
+  progress(): void {
+    this.greeter.hear(this.heard);
+    if (this.asking.size > 0) this.askAgain();
+    const { ops } = this.pd.context.device;
+    const { wcs } = this;
+    for (let n = ops.pollCq(this.scq, DEPTH, wcs); n > 0; n = ops.pollCq(this.scq, DEPTH, wcs)) {
+      for (const { qpn, status } of wcs.slice(0, n)) {
+        this.byQpn.get(qpn)?.completed(status === WcStatus.SUCCESS, nameOf(WcStatus, status));
+      }
+    }
+    for (let n = ops.pollCq(this.rcq, DEPTH, wcs); n > 0; n = ops.pollCq(this.rcq, DEPTH, wcs)) {
+      for (const { qpn, status, wrId, byteLen } of wcs.slice(0, n).map((wc) => ({ ...wc }))) {
+        const connection = this.byQpn.get(qpn);
+        if (status === WcStatus.SUCCESS && connection !== undefined) this.arrived(connection, wrId, byteLen);
+        this.listen(wrId);
+      }
+    }
+    this.sendWaiting();
+  }
+
+  private sendWaiting(): void {
+    // Each takes its slot or goes to the end again, in order.
+    const turn = this.waiting.splice(0);
+    for (const [i, send] of turn.entries()) {
+      send();
+      if (this.waiting.length === 0) continue;
+      this.waiting.push(...turn.slice(i + 1));
+      return;
+    }
+  }
+
+  private listen(slot: number): void {
+    const wr = new RecvWr();
+    wr.wrId = slot;
+    wr.sge = [this.incoming.sge(slot)];
+    wr.numSge = 1;
+    this.pd.context.device.ops.postSrqRecv(this.srq, wr);
+  }
+
+  private arrived(connection: Connection, slot: number, length: number): void {
+    if (length < HEADER) return;
+    const { bytes } = this.incoming;
+    const at = this.incoming.at(slot);
+    this.take(connection, readHeader(bytes, at), bytes.subarray(at + HEADER, at + length));
+  }
+
+  close(): void {
+    for (const connection of this.connections.values()) connection.close();
+    // With all connections failed each of these fails at once, and gives its slot to the next.
+    for (const send of this.waiting.splice(0)) send();
+    for (const { qp } of this.connections.values()) destroyQp(qp);
+    this.connections.clear();
+    destroySrq(this.srq);
+    destroyCq(this.scq);
+    destroyCq(this.rcq);
+    this.greeter.close();
+    this.incoming.close();
+    this.outgoing.close();
+  }
+}

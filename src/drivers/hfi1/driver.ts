@@ -17,6 +17,7 @@ import {
 } from '../../wire/opa16b.ts';
 import { type Fabric, LidDevice, type LidDeviceOptions } from '../lid/device.ts';
 import type { Encapsulation } from '../lid/encapsulation.ts';
+import { psm2 } from '../psm/extension.ts';
 
 /** UDP port of its packets; IANA has assigned none. */
 export const HFI1_UDP_PORT = 24791;
@@ -55,6 +56,7 @@ const FABRIC: Fabric = {
     pkeyTable: 16,
   },
   kind: opaHeader,
+  extensions: [psm2],
 };
 
 export class Hfi1 extends LidDevice {

@@ -3,6 +3,7 @@
 import { randomInt } from 'node:crypto';
 import { mtuBytes } from '../../core/constants.ts';
 import type { Device } from '../../core/device.ts';
+import type { Extension } from '../../core/extension.ts';
 import { gidToText } from '../../core/gid-text.ts';
 import { DEFAULT_PKEY, pkeysMatch } from '../../core/pkey.ts';
 import { registerDevice, unregisterDevice } from '../../core/registry.ts';
@@ -10,6 +11,7 @@ import type { Link } from '../../link/link.ts';
 import { Engine } from '../../transport/engine.ts';
 import type { SoftQp } from '../../transport/qp.ts';
 import { softVerbs } from '../../transport/verbs.ts';
+import { clockOf } from '../psm/extension.ts';
 import { addressOfLid } from './address.ts';
 import { type CardAttributes, deviceAttributes, pathMtuOf, portAttributes } from './attributes.ts';
 import type { Encapsulation } from './encapsulation.ts';
@@ -34,6 +36,7 @@ export interface Fabric {
   readonly udpPort: number;
   readonly card: CardAttributes;
   readonly kind: Encapsulation;
+  readonly extensions: readonly Extension[];
 }
 
 const GID_TABLE = 8;
@@ -58,6 +61,7 @@ export class LidDevice {
       gidTableLength: GID_TABLE,
       pkeyTableLength: card.pkeyTable,
       capabilities: ['atomic', 'resize-cq', 'rereg-mr'],
+      extensions: fabric.extensions,
       ops: (device) => {
         engine = new Engine(
           {
@@ -82,6 +86,7 @@ export class LidDevice {
         };
       },
     });
+    clockOf(this.device, options.clock);
     this.engine = engine;
     this.port = port;
     this.link = link;

@@ -13,6 +13,7 @@ import {
 } from '../../wire/lrh.ts';
 import { type Fabric, LidDevice, type LidDeviceOptions } from '../lid/device.ts';
 import type { Encapsulation } from '../lid/encapsulation.ts';
+import { psm } from '../psm/extension.ts';
 
 /** UDP port of its packets; IANA has assigned none. */
 export const QIB_UDP_PORT = 24792;
@@ -45,6 +46,7 @@ const FABRIC: Fabric = {
     pkeyTable: 4,
   },
   kind: ibHeader,
+  extensions: [psm],
 };
 
 export class Qib extends LidDevice {

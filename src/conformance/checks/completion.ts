@@ -189,10 +189,11 @@ export const completionChecks: readonly Check[] = [
     verbs: ['poll_cq', 'get_async_event'],
     needs: ['RC'],
     async run(lab) {
-      const a = await lab.alone('RC', { cqe: 64 });
       const pd = await lab.b.allocPd();
       const { cq, cqe } = await lab.b.createCq(2);
-      const { qp, qpn } = await lab.b.createQp({ pd, type: 'RC', sendCq: cq, recvCq: cq, cap: { maxRecvWr: 16 } });
+      const cap = { maxSendWr: cqe + 1, maxRecvWr: cqe + 1 };
+      const a = await lab.alone('RC', { cqe: 2 * cqe + 2, cap });
+      const { qp, qpn } = await lab.b.createQp({ pd, type: 'RC', sendCq: cq, recvCq: cq, cap });
       for (const attr of steps('RC', await lab.b.facts(), qpn)) await lab.a.modifyQp(a.qp, attr);
       for (const attr of steps('RC', a.facts, a.qpn)) await lab.b.modifyQp(qp, attr);
       for (let i = 0; i <= cqe; i++) await lab.b.postRecv(qp, {});

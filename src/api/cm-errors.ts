@@ -1,4 +1,6 @@
+import { nameOf } from '../core/constants.ts';
 import { rejReasonName } from '../wire/cm-message.ts';
+import { SidrStatus } from '../wire/cm-sidr.ts';
 
 export type ConnectErrorCode = 'ECONNREFUSED' | 'ETIMEDOUT' | 'EHOSTUNREACH' | 'ECONNRESET' | 'ECONNABORTED' | 'EPROTO';
 
@@ -30,4 +32,11 @@ export function refused(where: string, reason: number, privateData: Uint8Array):
   };
   const text = `${where} refused: ${help[name] ?? name} (reason ${reason})`;
   return new ConnectError('ECONNREFUSED', text, name, Buffer.from(privateData));
+}
+
+/** @internal The error that a SIDR_REP's status means. */
+export function unserved(where: string, status: number): ConnectError {
+  const reason = nameOf(SidrStatus, status);
+  const text = reason === 'UNSUPPORTED' ? 'nobody serves datagrams there' : `the program there refused (${reason})`;
+  return new ConnectError('ECONNREFUSED', `${where}: ${text}`, reason);
 }

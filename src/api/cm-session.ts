@@ -4,7 +4,7 @@ import { EventChannel } from '../cm/rdma/channel.ts';
 import type { CmEventName, RdmaCmEvent } from '../cm/rdma/events.ts';
 import type { RdmaCmId } from '../cm/rdma/id.ts';
 import { QpState } from '../core/constants.ts';
-import { ConnectError, refused } from './cm-errors.ts';
+import { ConnectError, refused, unserved } from './cm-errors.ts';
 import type { CmHost } from './cm-host.ts';
 import type { QueuePair } from './qp.ts';
 
@@ -93,6 +93,7 @@ export class CmSession {
     if (event.type === type) return event;
     const { status, conn } = event;
     if (event.type === 'REJECTED') throw refused(where, status, conn!.privateData);
+    if (event.type === 'UNREACHABLE' && status > 0) throw unserved(where, status);
     if (event.type === 'UNREACHABLE') throw new ConnectError('ETIMEDOUT', `${where} does not answer`);
     if (event.type === 'ADDR_ERROR') {
       throw new ConnectError('EHOSTUNREACH', `${where} cannot be reached from the addresses of this device`);

@@ -33,6 +33,14 @@ export { Completion } from './completion.ts';
 export { type ConnectToOptions, connect } from './connect.ts';
 export type { Connection, ConnectionAddress, ConnectionQpOptions } from './connection.ts';
 export type { CompletionQueue, WaitOptions } from './cq.ts';
+export {
+  type AnnounceUdOptions,
+  announceUd,
+  type DatagramPeer,
+  type DatagramService,
+  type ResolveUdOptions,
+  resolveUd,
+} from './datagram-service.ts';
 export type { AsyncEvent, Device, DeviceEvents, Gid } from './device.ts';
 export { VerbsError, WcError } from './errors.ts';
 export { type ConnectionRequest, type ListenOptions, listen, type Server } from './listen.ts';

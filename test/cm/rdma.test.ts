@@ -12,7 +12,7 @@ import type { SoftQp } from '../../src/transport/qp.ts';
 import { PortSpace } from '../../src/wire/cm-ip.ts';
 import { RejReason } from '../../src/wire/cm-refuse.ts';
 import { sge } from '../transport/fabric.ts';
-import { Fabric } from './cm-node.ts';
+import { drive, Fabric } from './cm-node.ts';
 import { RdmaHost } from './rdma-node.ts';
 
 const MS = 1000;
@@ -438,6 +438,40 @@ describe('ports', () => {
     f.run(1 * MS);
     assert.equal(b.next('CONNECT_REQUEST').listenId, exact);
     close();
+  });
+});
+
+describe('several devices', () => {
+  it('of one machine: a listener on any address hears on all, one on an address on that; the way out is the likest address', () => {
+    const f = new Fabric();
+    const a = new RdmaHost(f, '10.1.0.1');
+    const b = new RdmaHost(f, '10.1.0.2');
+    const other = new RdmaHost(f, '10.9.0.2');
+    // The second device of b's machine; one that comes after the listener.
+    const listener = b.listener(7174);
+    const [device] = other.rdma.devices.splice(0);
+    b.rdma.addDevice(device);
+    for (const host of [b, other]) drive(host.node, host.gsi, b.rdma);
+    const ids = [b, other].map((to, i) => {
+      const id = a.routed(to, 7174);
+      id.connect({ qpn: i + 1, ...FAST });
+      return id;
+    });
+    f.run(1 * MS);
+    const events = b.events();
+    assert.deepEqual(
+      events.map((e) => [e.type, e.listenId]),
+      ids.map(() => ['CONNECT_REQUEST', listener]),
+    );
+    assert.deepEqual(new Set(events.map((e) => e.id.src!.address[1])), new Set([1, 9]));
+    const out = b.id();
+    out.resolveAddr(null, { address: Uint8Array.of(10, 9, 0, 77), port: 1 });
+    assert.deepEqual([...out.src!.address], [10, 9, 0, 2]);
+    b.rdma.removeDevice(device);
+    assert.ok(b.events().some((e) => e.type === 'DEVICE_REMOVAL' && e.id === out));
+    a.close();
+    b.close();
+    f.close();
   });
 });
 

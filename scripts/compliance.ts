@@ -61,8 +61,9 @@ function citing(pattern: string): Map<string, string[]> {
 }
 
 const link = (file: string): string => `[${file.replace(/^(src|test)\//, '')}](../${file})`;
-const code = citing('src/**/*.ts');
-const tests = citing('test/**/*.ts');
+// The conformance suite lies in src/, and is a test of any device.
+const code = citing('src/!(conformance)/**/*.ts');
+const tests = citing('{test,src/conformance}/**/*.ts');
 const rows = STATEMENTS.map(([id, asks, exception]) => {
   const where = (code.get(id) ?? []).map(link).join(', ');
   const proof = (tests.get(id) ?? []).map(link).join(', ');

@@ -1,18 +1,4 @@
-// A device of this process, as a side.
-
-import type { AddressVector } from '../core/ah.ts';
-import {
-  Access,
-  EventType,
-  nameOf,
-  QpAttrMask,
-  QpState,
-  QpType,
-  SendFlags,
-  WcOpcode,
-  WcStatus,
-  WrOpcode,
-} from '../core/constants.ts';
+import { Access, EventType, nameOf, QpType, SendFlags, WrOpcode } from '../core/constants.ts';
 import type { AsyncEvent, Context } from '../core/context.ts';
 import type { Device } from '../core/device.ts';
 import { ackAsyncEvent } from '../core/events.ts';
@@ -20,37 +6,15 @@ import type { ObjectOf } from '../core/handles.ts';
 import { VERBS } from '../core/mandatory.ts';
 import { LocalMemory } from '../core/memory.ts';
 import type { ObjectKind } from '../core/object.ts';
-import type { QpAttr } from '../core/qp.ts';
 import * as verbs from '../core/verbs.ts';
 import { RecvWr, SendWr, type WorkCompletion } from '../core/work.ts';
+import { coreAttr, hex, plain, plainAttr, plainAv, unhex, vector } from './plain.ts';
 import type * as S from './side.ts';
 
 /** Lets the devices of a pair work until `done`, or until so many microseconds have gone by. */
 export type Run = (done: () => boolean, withinUs: number) => Promise<void>;
 
-const MASK: Readonly<Record<keyof S.Attr, number>> = {
-  state: QpAttrMask.STATE,
-  pkeyIndex: QpAttrMask.PKEY_INDEX,
-  port: QpAttrMask.PORT,
-  qkey: QpAttrMask.QKEY,
-  accessFlags: QpAttrMask.ACCESS_FLAGS,
-  av: QpAttrMask.AV,
-  pathMtu: QpAttrMask.PATH_MTU,
-  destQpn: QpAttrMask.DEST_QPN,
-  rqPsn: QpAttrMask.RQ_PSN,
-  sqPsn: QpAttrMask.SQ_PSN,
-  maxDestRdAtomic: QpAttrMask.MAX_DEST_RD_ATOMIC,
-  minRnrTimer: QpAttrMask.MIN_RNR_TIMER,
-  timeout: QpAttrMask.TIMEOUT,
-  retryCnt: QpAttrMask.RETRY_CNT,
-  rnrRetry: QpAttrMask.RNR_RETRY,
-  maxRdAtomic: QpAttrMask.MAX_QP_RD_ATOMIC,
-  enSqdAsyncNotify: QpAttrMask.EN_SQD_ASYNC_NOTIFY,
-};
-
 const DEFAULT_IOVA = 0x100000;
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-const unhex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, 'hex'));
 
 export class LocalSide implements S.Side {
   readonly device: Device;
@@ -240,18 +204,12 @@ export class LocalSide implements S.Side {
   }
 
   async modifyQp(qp: S.Handle, attr: S.Attr): Promise<void> {
-    let mask = 0;
-    for (const key of Object.keys(attr) as (keyof S.Attr)[]) if (attr[key] !== undefined) mask |= MASK[key];
-    const { state, av, ...rest } = attr;
-    const core: Partial<QpAttr> = { ...rest };
-    if (state !== undefined) core.state = QpState[state as keyof typeof QpState];
-    if (av !== undefined) core.av = vector(av);
+    const { attr: core, mask } = coreAttr(attr);
     verbs.modifyQp(this.find('qp', qp), core, mask);
   }
 
   async queryQp(qp: S.Handle): Promise<S.Attr> {
-    const { state, curState: _, av, sqDraining: __, ...rest } = verbs.queryQp(this.find('qp', qp));
-    return { ...rest, state: nameOf(QpState, state), ...(av === null ? {} : { av: plainAv(av) }) };
+    return plainAttr(verbs.queryQp(this.find('qp', qp)));
   }
 
   async postSend(qp: S.Handle, request: S.SendRequest): Promise<void> {
@@ -317,21 +275,4 @@ export class LocalSide implements S.Side {
   async wait(us: number): Promise<void> {
     await this.run(() => false, us);
   }
-}
-
-export function vector(av: S.Av): AddressVector {
-  const { dgid, dlid, sl = 0, hopLimit = 64, trafficClass = 0 } = av;
-  return { dgid: unhex(dgid), sgidIndex: 0, trafficClass, hopLimit, flowLabel: 0, port: 1, sl, dlid };
-}
-
-function plainAv({ dgid, dlid, sl, hopLimit, trafficClass }: AddressVector): S.Av {
-  return { dgid: hex(dgid), dlid, sl, hopLimit, trafficClass };
-}
-
-function plain({ wrId, status, opcode, byteLen, imm, qpn, srcQp, flags }: WorkCompletion): S.Wc {
-  return {
-    ...{ wrId, byteLen, imm, qpn, srcQp, flags },
-    status: nameOf(WcStatus, status),
-    opcode: nameOf(WcOpcode, opcode),
-  };
 }

@@ -3,8 +3,8 @@ import type { Path, Port } from '../transport/port.ts';
 import { aethMsn, aethSyndrome } from '../wire/aeth.ts';
 import { bthOpcode, bthPkey, bthPsn, bthQpn } from '../wire/bth.ts';
 import { opcodeAethOff } from '../wire/opcodes.ts';
-import { vector } from './local-side.ts';
 import type { Machine } from './machine.ts';
+import { vector } from './plain.ts';
 import type { Av } from './side.ts';
 
 export interface Seen {

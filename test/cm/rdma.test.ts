@@ -239,6 +239,22 @@ describe('connected', () => {
     close();
   });
 
+  it('a program that takes its time: who asks again is told to wait, and the connection comes about', () => {
+    const { f, a, b, close } = pair();
+    b.listener(7174);
+    const id = a.routed(b, 7174);
+    // An answer is due after 3 s with the path's two, and asked for once more.
+    id.connect({ qpn: 1, responseTimeout: 8, maxCmRetries: 1 });
+    f.run(30_000 * MS);
+    assert.deepEqual([a.names(), id.ib!.state], [[], 'MRA_REQ_RCVD']);
+    b.next('CONNECT_REQUEST').id.accept({ qpn: 2 });
+    f.run(20_000 * MS);
+    a.next('CONNECT_RESPONSE').id.establish();
+    f.run(1 * MS);
+    assert.deepEqual(b.names(), ['ESTABLISHED']);
+    close();
+  });
+
   it('data before the RTU', () => {
     const { f, a, b, close } = pair();
     b.listener(7174);

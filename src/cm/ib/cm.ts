@@ -3,7 +3,7 @@
 import { VerbsError } from '../../core/errors.ts';
 import { RTU_PRIVATE_LEN } from '../../wire/cm-connect.ts';
 import { DREP_PRIVATE_LEN, DREQ_PRIVATE_LEN } from '../../wire/cm-disconnect.ts';
-import { parseCm } from '../../wire/cm-message.ts';
+import { encodeCm, parseCm } from '../../wire/cm-message.ts';
 import { MRA_PRIVATE_LEN, RejReason } from '../../wire/cm-refuse.ts';
 import { SIDR_REP_PRIVATE_LEN, SIDR_REQ_PRIVATE_LEN, SidrStatus } from '../../wire/cm-sidr.ts';
 import { WireError } from '../../wire/error.ts';
@@ -120,14 +120,19 @@ export class IbCm extends CmMachine {
     this.sendOnce(id, { type: 'RTU', tid: id.tid, body });
   }
 
-  /** "It will take me longer": 4.096 µs times two to `serviceTimeout`. */
-  sendMra(id: IbCmId, serviceTimeout: number, privateData?: Uint8Array): void {
+  /**
+   * "It will take me longer": 4.096 µs times two to `serviceTimeout`. `delayed`: said only if the peer asks again (Linux's
+   * IB_CM_MRA_FLAG_DELAY).
+   */
+  sendMra(id: IbCmId, serviceTimeout: number, privateData?: Uint8Array, delayed = false): void {
     this.allow('sendMra', id, 'send MRA');
     const data = checkPrivate('sendMra', privateData, MRA_PRIVATE_LEN);
     const ids = { localCommId: id.localId, remoteCommId: id.remoteId };
     const body = { ...ids, answered: answeredIn(id.state), serviceTimeout, privateData: data };
     this.step(id, 'send MRA');
-    this.sendOnce(id, { type: 'MRA', tid: id.tid, body });
+    const message = { type: 'MRA', tid: id.tid, body } as const;
+    if (delayed) id.last = encodeCm(message);
+    else this.sendOnce(id, message);
   }
 
   sendRej(id: IbCmId, reason: number, info?: Uint8Array, privateData?: Uint8Array): void {

@@ -32,7 +32,8 @@ export function onIbEvent(id: RdmaCmId, event: IbCmEvent): void {
         srq: rep.srq,
         qpNum: rep.localQpn,
       };
-      return id.event('CONNECT_RESPONSE', { conn });
+      id.event('CONNECT_RESPONSE', { conn });
+      return id.cm.beg(id);
     }
     case 'RTU_RECEIVED':
     case 'USER_ESTABLISHED':

@@ -20,6 +20,8 @@ import { type CmDevice, localEnd } from './route.ts';
 /** `CMA_CM_RESPONSE_TIMEOUT` and `CMA_MAX_CM_RETRIES` */
 const RESPONSE_TIMEOUT = 20;
 const MAX_CM_RETRIES = 15;
+/** `CMA_CM_MRA_SETTING`: 69 seconds. */
+const MRA_TIMEOUT = 24;
 /** `/proc/sys/net/rdma_ucm/max_backlog` */
 const MAX_BACKLOG = 1024;
 
@@ -225,7 +227,15 @@ export class RdmaCm {
       qpNum: req.localQpn,
     };
     id.event('CONNECT_REQUEST', { listenId: listener, conn });
+    this.beg(id);
     return undefined;
+  }
+
+  /** @internal The program may take its time: a peer that asks again is told to wait. */
+  beg(id: RdmaCmId): void {
+    const { ib, end } = id;
+    if (ib === null || end === null) return;
+    if (ib.state === 'REQ_RCVD' || ib.state === 'REP_RCVD') end.device.ib.sendMra(ib, MRA_TIMEOUT, undefined, true);
   }
 
   private childOf(listener: RdmaCmId, ib: IbCmId): RdmaCmId {

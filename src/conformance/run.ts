@@ -9,7 +9,7 @@ import type { Facts, Side } from './side.ts';
 export interface RunOptions {
   /** Opens a fresh pair for a check; the pair is closed behind it. */
   open(): Pair | Promise<Pair>;
-  /** Statements that are not met, each with its reason: a check of such a statement that fails is no failure. */
+  /** Statements (or names of checks) that are not met, each with its reason: a check of one that fails is no failure. */
   readonly exceptions?: Readonly<Record<string, string>>;
   /** Only checks whose name, area or statements contain this. */
   readonly only?: string;
@@ -93,7 +93,7 @@ async function judge(
     const stub = stubOf(error);
     if (stub !== null)
       return verdict('failed', `${stub} is there, and says when it is used: ${messageOf(error)}`, stub);
-    const excused = (check.statements ?? []).find((id) => id in exceptions);
+    const excused = [check.name, ...(check.statements ?? [])].find((id) => id in exceptions);
     if (excused !== undefined) return verdict('exception', exceptions[excused]);
     return verdict('failed', messageOf(error));
   } finally {

@@ -8,6 +8,11 @@ import { Ring } from './ring.ts';
 import { swap32, u64 } from './wqe.ts';
 
 const CQE_SIZE = 64;
+/**
+ * It has room for so many at least, which fit in a page with the ring's header. Programs that ask for one entry (perftest's
+ * ib_send_lat -e) leave a completion unpolled now and then, and devices that round up forgive them.
+ */
+const LEAST = 31;
 
 /** Words of `struct ib_uverbs_wc`. */
 const WC = {
@@ -36,7 +41,7 @@ export class SoftCq extends CompletionQueue {
 
   constructor(context: Context, cqe: number, channel: CompletionChannel | null, onOverrun: (cq: SoftCq) => void) {
     super(context, cqe, channel);
-    this.ring = new Ring(CQE_SIZE, cqe, context.queueMemory, 'producer');
+    this.ring = new Ring(CQE_SIZE, Math.max(cqe, LEAST), context.queueMemory, 'producer');
     this.cqe = this.ring.mask;
     this.onOverrun = onOverrun;
   }

@@ -397,7 +397,7 @@ describe('RC errors', () => {
     connect(a, qa, b, qb);
     const to = b.regMr(64);
     const from = a.regMr(64);
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i <= cq.cqe; i++) {
       a.send(qa, { opcode: WrOpcode.RDMA_WRITE, sge: [sge(from, 0, 8)], remoteAddr: to.iova, rkey: to.rkey });
     }
     f.run();

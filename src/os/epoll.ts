@@ -1,4 +1,4 @@
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLIN } from './constants.ts';
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN } from './constants.ts';
 import { check, type Libc, libc } from './libc.ts';
 import { addressOf, allocate } from './memory.ts';
 
@@ -48,9 +48,18 @@ export class Epoll {
     return this.#events.readUInt32LE(i * this.#size + this.#dataOffset);
   }
 
-  /** Whether it is readable at all; not when only its other end has gone (EPOLLHUP). */
+  /** Whether it is readable; it may be told of for an error, or because {@link hungUp}, as well. */
   readable(i: number): boolean {
-    return (this.#events.readUInt32LE(i * this.#size) & EPOLLIN) !== 0;
+    return (this.#eventsOf(i) & EPOLLIN) !== 0;
+  }
+
+  /** Whether its other end is gone. */
+  hungUp(i: number): boolean {
+    return (this.#eventsOf(i) & EPOLLHUP) !== 0;
+  }
+
+  #eventsOf(i: number): number {
+    return this.#events.readUInt32LE(i * this.#size);
   }
 
   close(): void {

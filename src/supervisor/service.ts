@@ -80,7 +80,6 @@ export class Service {
   private delayedBefore = 0;
   private measuredAt = 0;
   private stopped = false;
-  private listening = true;
   /** The link said, maybe in the middle of a step, that something waits to be polled. */
   private arrived = false;
   /** The link's descriptor has something to be polled. */
@@ -174,7 +173,7 @@ export class Service {
     // Ends of processes first: an id that is free may be another's at once.
     for (let i = 0; i < count; i++) this.ended(epoll.tag(i));
     let goOn = true;
-    for (let i = 0; i < count; i++) goOn = this.serve(epoll.tag(i), epoll.readable(i)) && goOn;
+    for (let i = 0; i < count; i++) goOn = this.serve(i) && goOn;
     return goOn;
   }
 
@@ -183,16 +182,13 @@ export class Service {
     if (program !== undefined) this.programs.ended(program);
   }
 
-  private serve(tag: number, readable: boolean): boolean {
+  private serve(i: number): boolean {
     const { parts, epoll } = this;
-    switch (tag) {
+    switch (epoll.tag(i)) {
       case LISTENER:
-        if (readable) parts.serve();
-        else if (this.listening) {
-          // Nobody carries the filter any more.
-          this.listening = false;
-          epoll.remove(parts.listener.fd);
-        }
+        // Neither: a signal to this thread has interrupted the kernel's look (seccomp_notify_poll: EPOLLERR).
+        if (epoll.readable(i)) parts.serve();
+        else if (epoll.hungUp(i)) epoll.remove(parts.listener.fd);
         return true;
       case CLOSES:
         parts.files.takeCloses();

@@ -43,7 +43,7 @@ import {
 import { PACKET_OVERHEAD } from './window.ts';
 import { SQ } from './wqe.ts';
 
-/** Part of the transport timer's interval that the answer to a READ should not take. */
+/** Part of the transport timer's interval that an answer should not take. */
 const SLOW = 1 / 4;
 /** rnr_retry 7: try for ever (`IBV_QP_RNR_RETRY`; IBTA 9.7.5.2.8). */
 const FOREVER = 7;
@@ -95,6 +95,10 @@ export class Completer {
     let una = qp.una;
     let released = 0;
     let whole = true;
+    if (qp.timedPsn >= 0 && psnDiff(psn, qp.timedPsn) > 0) {
+      qp.slow = qp.timeoutUs !== 0 && this.engine.now - qp.timedAt > qp.timeoutUs * SLOW;
+      qp.timedPsn = -1;
+    }
     for (let index = ring.consumer; index !== qp.sqFresh && psnDiff(psn, una) > 0; index = ring.next(index)) {
       if (slotState(qp, index) !== SlotState.STARTED) continue;
       const s = slotBase(index);
@@ -118,7 +122,8 @@ export class Completer {
     if (released > 0) {
       released = Math.min(released, qp.inflight);
       qp.inflight -= released;
-      qp.path!.window.acknowledged(released, qp.mtu + PACKET_OVERHEAD);
+      // A peer that needs long has enough in its queues: with more there, one loss would let the timer run out, time and again.
+      if (!qp.slow) qp.path!.window.acknowledged(released, qp.mtu + PACKET_OVERHEAD);
       this.engine.wake(qp.path!.window.release(released));
     }
     this.progress(qp, una);

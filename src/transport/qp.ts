@@ -109,6 +109,11 @@ export class SoftQp extends QueuePair {
   rnrLeft = 0;
   /** It has gone back and nothing has been acknowledged since: further gaps are the same loss. */
   goneBack = false;
+  /** A packet whose acknowledgement is timed, and when it was sent; -1: none. */
+  timedPsn = -1;
+  timedAt = 0;
+  /** The last one timed took long: the peer has enough to do. */
+  slow = false;
   /** The window that this loss has cut. */
   cutWindow: PeerWindow | null = null;
   /** Receive work requests that the peer has announced beyond what it has acknowledged; -1: it announces no limit (credits.ts). */

@@ -158,7 +158,14 @@ export class Requester {
       qp.packetsSinceAckReq++;
       // Also where the window is about to stop us: without an answer it would not open before the timer runs out.
       ackReq = last || qp.packetsSinceAckReq >= ACK_EVERY || !path.window.admits(2 * cost, 1);
-      if (ackReq) qp.packetsSinceAckReq = 0;
+      if (ackReq) {
+        qp.packetsSinceAckReq = 0;
+        // Not what is sent again: its acknowledgement might be that of the first time (Karn's algorithm).
+        if (qp.timedPsn < 0 && psn === qp.sndMax) {
+          qp.timedPsn = psn;
+          qp.timedAt = this.engine.now;
+        }
+      }
     }
     const solicited = last && flags & SendFlags.SOLICITED ? BTH_SE : 0;
     writeBth(
@@ -397,6 +404,7 @@ export class Requester {
     qp.readsOut = 0;
     this.seek(qp, psn);
     qp.packetsSinceAckReq = 0;
+    qp.timedPsn = -1;
     qp.goneBack = true;
     this.engine.activate(qp);
   }

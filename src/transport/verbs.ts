@@ -228,6 +228,8 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.mig = BTH_MIG;
   qp.slots.fill(0);
   qp.goneBack = false;
+  qp.timedPsn = -1;
+  qp.slow = false;
   qp.pace = null;
   qp.cutWindow = null;
   qp.notificationDue = false;

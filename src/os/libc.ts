@@ -44,6 +44,7 @@ export interface Libc {
   inotify_add_watch(fd: number, path: string, mask: number): number;
   inotify_rm_watch(fd: number, wd: number): number;
   prlimit(pid: number, resource: number, to: number, from: number): number;
+  pthread_sigmask(how: number, set: number, old: number): number;
   waitid(idType: number, id: number, info: number, options: number): number;
 }
 
@@ -89,6 +90,7 @@ const PROTOTYPES = [
   'int inotify_add_watch(int, const char *, uint32_t)',
   'int inotify_rm_watch(int, int)',
   'int prlimit(int, int, uintptr_t, uintptr_t)',
+  'int pthread_sigmask(int, uintptr_t, uintptr_t)',
   'int waitid(int, unsigned int, uintptr_t, int)',
 ];
 

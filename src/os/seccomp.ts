@@ -159,6 +159,6 @@ export class SeccompListener {
     response[3] = value < 0 ? 0xffffffff : value / TWO_32;
     response[4] = -error;
     response[5] = flags;
-    this.#libc.ioctl(this.fd, C.SECCOMP_IOCTL_NOTIF_SEND, this.#responseAt);
+    while (this.#libc.ioctl(this.fd, C.SECCOMP_IOCTL_NOTIF_SEND, this.#responseAt) === -1 && errno() === C.EINTR);
   }
 }

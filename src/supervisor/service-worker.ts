@@ -7,6 +7,7 @@ import { Epoll } from '../os/epoll.ts';
 import { EventFd } from '../os/eventfd.ts';
 import { askForShortTurns } from '../os/scheduling.ts';
 import { SeccompListener } from '../os/seccomp.ts';
+import { leaveSignalsToOthers } from '../os/signals.ts';
 import { syscallTable } from '../os/syscalls.ts';
 import { makeDevices } from './devices.ts';
 import { messageOf } from './errors.ts';
@@ -56,6 +57,8 @@ const say = (text: string): void => {
 
 // A program that polls keeps a CPU busy: this thread must get one soon when it is woken.
 askForShortTurns(100_000);
+// A signal would interrupt an answer half-way: a descriptor that is given away and not yet taken (seccomp_notify_addfd).
+leaveSignalsToOthers();
 async function main(): Promise<void> {
   const { rxe, capture } = await assemble(data.device);
   const { nodes, tree, turn } = makeDevices(rxe, data.root, data.trace ? say : null);

@@ -13,6 +13,8 @@ export interface ProgramCase {
   readonly server?: readonly string[];
   /** TCP port that the server listens on. */
   readonly port?: number;
+  /** Options of `infinitive run`. */
+  readonly options?: readonly string[];
   /** Pairs run as two programs under one `run`, or as two `run`s that talk over the network. */
   readonly runs?: 1 | 2;
   /** Must be found in the (client's) output. */

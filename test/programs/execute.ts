@@ -15,14 +15,22 @@ export interface Outcome {
 /** Who runs it: words put before `infinitive run`, such as `unshare -Ur`. */
 export type Before = readonly string[];
 
+let addresses = 0;
+// Fresh for each run, so that nothing of an earlier one is met.
+const freshIp = (): string => {
+  addresses++;
+  return `127.77.${Math.floor(addresses / 254)}.${1 + (addresses % 254)}`;
+};
+
 const CLI = repoPath('src/cli/main.ts');
-const infinitive = (before: Before, ip: string, command: readonly string[]): string[] => [
+const infinitive = (before: Before, { options = [] }: ProgramCase, command: readonly string[]): string[] => [
   ...before,
   process.execPath,
   CLI,
   'run',
   '--ip',
-  ip,
+  freshIp(),
+  ...options,
   '--',
   ...command,
 ];
@@ -55,43 +63,33 @@ function start(argv: readonly string[], timeoutMs: number): Promise<Ended> {
 }
 
 const quoted = (argv: readonly string[]): string => argv.map((a) => `'${a.replaceAll("'", `'\\''`)}'`).join(' ');
-// Clients of most programs do not try again: the server must listen (state 0A) first.
-const untilListening = (port: number): string =>
-  `for i in $(seq 500); do grep -q ':${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F:]* 0A' /proc/net/tcp /proc/net/tcp6 && break; sleep 0.02; done`;
-
-let addresses = 0;
-// Fresh for each run, so that nothing of an earlier one is met.
-const freshIp = (): string => {
-  addresses++;
-  return `127.77.${addresses >> 8}.${addresses & 255 || 1}`;
-};
+// Clients of most programs do not try again: the server must listen (state 0A) first, unless it has ended.
+const untilListening = (port: number, alive = 'true'): string =>
+  `for i in $(seq 500); do grep -q ':${port.toString(16).toUpperCase().padStart(4, '0')} [0-9A-F:]* 0A' /proc/net/tcp /proc/net/tcp6 && break; ${alive} || exit 1; sleep 0.02; done`;
 
 export async function execute(one: ProgramCase, before: Before = []): Promise<Outcome> {
   const started = performance.now();
   const timeoutMs = (one.timeoutS ?? 30) * 1000;
   const ended = await (one.server === undefined
-    ? start(infinitive(before, freshIp(), one.command), timeoutMs)
+    ? start(infinitive(before, one, one.command), timeoutMs)
     : one.runs === 2
       ? asTwoRuns(one, before, timeoutMs)
-      : start(infinitive(before, freshIp(), ['bash', '-c', script(one)]), timeoutMs));
+      : start(infinitive(before, one, ['bash', '-c', script(one)]), timeoutMs));
   const seconds = (performance.now() - started) / 1000;
   const reason = complaint(ended, one, seconds * 1000 >= timeoutMs);
   return { ok: reason === '', seconds, output: ended.output, reason };
 }
 
 function script({ server, command, port }: ProgramCase): string {
-  return `${quoted(server!)} & server=$!; ${untilListening(port!)}; ${quoted([...command, '127.0.0.1'])}; code=$?
+  return `${quoted(server!)} & server=$!; ${untilListening(port!, 'kill -0 $server 2>/dev/null')}; ${quoted([...command, '127.0.0.1'])}; code=$?
 wait $server || code=$?; exit $code`;
 }
 
-async function asTwoRuns({ server, command, port }: ProgramCase, before: Before, timeoutMs: number): Promise<Ended> {
-  const serving = start(infinitive(before, freshIp(), server!), timeoutMs);
+async function asTwoRuns(one: ProgramCase, before: Before, timeoutMs: number): Promise<Ended> {
+  const { server, command, port } = one;
+  const serving = start(infinitive(before, one, server!), timeoutMs);
   const client = start(
-    [
-      'bash',
-      '-c',
-      `${untilListening(port!)}; exec ${quoted(infinitive(before, freshIp(), [...command, '127.0.0.1']))}`,
-    ],
+    ['bash', '-c', `${untilListening(port!)}; exec ${quoted(infinitive(before, one, [...command, '127.0.0.1']))}`],
     timeoutMs,
   );
   const [a, b] = await Promise.all([serving, client]);

@@ -36,8 +36,10 @@ const PROGRAMS = [
 
 function variants(op: string, kind: string, transport: string, inline: boolean): Variant[] {
   return [
-    // Atomics are 8 bytes and have no -s; -D with events is not offered by perftest for latency.
-    ...ALL.filter(({ options }) => op !== 'atomic' || options[0] !== '-s'),
+    // Atomics are 8 bytes and have no -s; a WRITE tells its target nothing, and perftest has no events for it.
+    ...ALL.filter(
+      ({ options }) => !(op === 'atomic' && options[0] === '-s') && !(op === 'write' && options[0] === '-e'),
+    ),
     ...(kind === 'bw' ? BANDWIDTH : []),
     // A datagram is one packet.
     ...(op !== 'atomic' && transport !== 'UD' ? SIZES : []),

@@ -32,6 +32,9 @@ export function ownPrograms(folder: string): Buffer {
   return cpioArchive([entry('init', source('init.sh')), ...compiled]);
 }
 
+/** The peer that was compiled for guest 1; it runs on this machine, too. */
+export const compiledPeer = (folder: string): string => join(folder, 'guest1', 'peer');
+
 export class Guest {
   readonly n: number;
   private readonly process: ChildProcess;

@@ -1,9 +1,10 @@
 // What a cell works with: the guests, the cable, and peers that are gone when the cell is over.
 import type { OpenOptions } from '../src/api/index.ts';
 import type { Cable } from './cable.ts';
-import type { Guest, PathMtu } from './guest.ts';
+import { compiledPeer, type Guest, type PathMtu } from './guest.ts';
 import { address4, address6, HOST4, HOST6 } from './namespace.ts';
 import { Peer } from './peer/peer.ts';
+import { infinitive } from './programs.ts';
 import type { End } from './scenarios/end.ts';
 
 export interface Setting {
@@ -16,12 +17,15 @@ export interface Setting {
 export class Lab {
   readonly guests: readonly Guest[];
   readonly cable: Cable;
+  /** Where consoles, captures and logs go. */
+  readonly folder: string;
   private peers: Peer[] = [];
   private log: string[] = [];
 
-  constructor(guests: readonly Guest[], cable: Cable) {
+  constructor(guests: readonly Guest[], cable: Cable, folder: string) {
     this.guests = guests;
     this.cable = cable;
+    this.folder = folder;
   }
 
   get guest(): Guest {
@@ -31,6 +35,14 @@ export class Lab {
   /** Our side, as a program of the TypeScript API. */
   async ours({ family, offload }: Setting, options: OpenOptions = {}): Promise<End> {
     const peer = await Peer.ours({ address: [HOST4, HOST6], offload, ...options });
+    return this.end(peer, family === 4 ? `::ffff:${HOST4}` : HOST6);
+  }
+
+  /** Our side, as the C program under `infinitive run`. */
+  async underRun({ family }: Setting): Promise<End> {
+    const program = compiledPeer(this.folder);
+    const [command, ...args] = infinitive('run', '--ip', HOST4, '--ip', HOST6, '--', program, 'rxe0');
+    const peer = await Peer.process('run', command, args);
     return this.end(peer, family === 4 ? `::ffff:${HOST4}` : HOST6);
   }
 

@@ -11,10 +11,13 @@ const PROGRAMS: readonly (readonly [program: string, debianPackage: string])[] =
   ['unshare', 'util-linux'],
   ['tcpdump', 'tcpdump'],
   ['xz', 'xz-utils'],
+  ['ib_write_bw', 'perftest'],
+  ['ibv_rc_pingpong', 'ibverbs-utils'],
 ];
 const FILES: readonly (readonly [file: string, debianPackage: string])[] = [
   ['/usr/include/infiniband/verbs.h', 'libibverbs-dev'],
   ['/usr/include/stdio.h', 'libc6-dev'],
+  ['/usr/lib/x86_64-linux-gnu/libibverbs/librxe-rdmav34.so', 'ibverbs-providers'],
 ];
 
 /** What is missing, in sentences; nothing when all is there. */

@@ -25,7 +25,7 @@ export interface RunOptions {
 export async function bootLab(count: number, image: Image, folder: string): Promise<Lab> {
   makeNetwork();
   const guests = await Promise.all(Array.from({ length: count }, (_, i) => Guest.boot(i + 1, image, folder)));
-  return new Lab(guests, await Cable.open('data-1'));
+  return new Lab(guests, await Cable.open('data-1'), folder);
 }
 
 export async function closeLab(lab: Lab): Promise<void> {

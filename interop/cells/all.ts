@@ -4,7 +4,8 @@ import { errorCells } from './errors.ts';
 import { operationCells } from './operations.ts';
 import { pingpongCells } from './pingpong.ts';
 import { robustnessCells } from './robustness.ts';
+import { runCells } from './run.ts';
 
 export function allCells(): Cell[] {
-  return [...operationCells, ...pingpongCells, ...errorCells(), ...disorderCells, ...robustnessCells];
+  return [...operationCells, ...runCells, ...pingpongCells, ...errorCells(), ...disorderCells, ...robustnessCells];
 }

@@ -13,7 +13,7 @@ export function errorCells(): Cell[] {
       return {
         ...{ table: 'Errors', row, column: 'as two Linux peers', direction, mtu: SETTING.mtu, guests: 1, ci: true },
         run: async (lab: Lab) => {
-          const [ours, linux] = [await lab.ours(SETTING), await lab.linux(SETTING)];
+          const [ours, linux] = await Promise.all([lab.ours(SETTING), lab.linux(SETTING)]);
           const ends = direction === OURS_ASKS ? ([ours, linux] as const) : ([linux, ours] as const);
           const seen = await measure(lab, row, [...ends, SETTING]);
           const expected = { ...errors[row], ...CHOICES[row]?.[direction] };

@@ -20,7 +20,7 @@ export const operationCells: readonly Cell[] = SETTINGS.flatMap((setting) =>
         ...{ table: 'Operations', row, column: columnOf(setting), direction, mtu, guests: 1 },
         ci: offload && (mtu === 1024) === (family === 4),
         run: async (lab: Lab) => {
-          const [ours, linux] = [await lab.ours(setting), await lab.linux(setting)];
+          const [ours, linux] = await Promise.all([lab.ours(setting), lab.linux(setting)]);
           const [a, b] = direction === OURS_ASKS ? [ours, linux] : [linux, ours];
           await scenario(a, b, setting);
           await assertClean(ours.peer);

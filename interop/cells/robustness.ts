@@ -160,7 +160,7 @@ const FORGERIES: readonly Forgery[] = [
 ];
 
 async function scene(lab: Lab): Promise<Scene> {
-  const [ours, linux] = [await lab.ours(SETTING), await lab.linux(SETTING)];
+  const [ours, linux] = await Promise.all([lab.ours(SETTING), lab.linux(SETTING)]);
   const at = await region(ours, 'm', 65536);
   await region(linux, 'm', 65536);
   const qps = await wire(ours, linux, SETTING);

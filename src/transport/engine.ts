@@ -10,10 +10,12 @@ import {
   opcodeHeaderLen,
   opcodeTransport,
   TRANSPORT_CNP,
+  TRANSPORT_OWN,
   TRANSPORT_RC,
   TRANSPORT_UC,
   TRANSPORT_UD,
 } from '../wire/opcodes.ts';
+import { PROBE_QPN } from '../wire/probe.ts';
 import type { SoftAh } from './ah.ts';
 import { Completer } from './completer.ts';
 import { congestionMet, congestionNotified } from './congestion.ts';
@@ -21,6 +23,7 @@ import { Counters } from './counters.ts';
 import type { SoftCq } from './cq.ts';
 import { DatagramReceiver } from './datagram.ts';
 import type { Inbound, Port } from './port.ts';
+import { Prober } from './prober.ts';
 import { InMessage, type SoftQp } from './qp.ts';
 import { Replier } from './replier.ts';
 import { Requester } from './requester.ts';
@@ -56,6 +59,7 @@ export class Engine {
   readonly ahs = new Map<number, SoftAh>();
   readonly requester: Requester;
   readonly completer: Completer;
+  readonly prober: Prober;
   /** Tell peers how many receive work requests there are (credits.ts)? Off, as in Linux rxe: they hear "no limit". */
   announceCredits = false;
   readonly injector: Injector | null;
@@ -85,6 +89,7 @@ export class Engine {
     this.clock = clock;
     this.requester = new Requester(this);
     this.completer = new Completer(this);
+    this.prober = new Prober(this);
     this.responder = new Responder(this);
     this.replier = new Replier(this);
     this.datagrams = new DatagramReceiver(this);
@@ -103,6 +108,7 @@ export class Engine {
     const received = this.port.poll(this.receive, RX_BUDGET);
     this.behind = received >= RX_BUDGET;
     if (this.timers.next <= this.now) this.runTimers();
+    if (this.prober.next <= this.now) this.prober.expire();
     if (this.active.length > 0) this.runActive();
     if (this.unflushed) this.flush();
     return received;
@@ -115,7 +121,7 @@ export class Engine {
 
   /** When progress() must be called even though nothing arrives; Infinity: never. */
   get nextDeadline(): number {
-    return this.timers.next;
+    return Math.min(this.timers.next, this.prober.next);
   }
 
   /** Work requests were posted to `qp`'s send queue. */
@@ -139,6 +145,11 @@ export class Engine {
   /** Receive work requests were posted: they are flushed if the queue pair is in error, and otherwise wait. */
   recvPosted(qp: SoftQp): void {
     if (qp.attr.state === QpState.ERR) this.flushRecv(qp);
+  }
+
+  /** Something was committed outside of a turn. */
+  flushSoon(): void {
+    this.unflushed = true;
   }
 
   private flush(): void {
@@ -170,10 +181,16 @@ export class Engine {
     }
     const qp = this.qps.get(qpn);
     if (qp === undefined || packet.group !== null) {
-      counters.dropped_pkts++;
+      if (qpn !== PROBE_QPN || !this.probed(packet, opcode, length)) counters.dropped_pkts++;
       return;
     }
     this.deliver(qp, packet, opcode, header, length);
+  }
+
+  private probed(packet: Inbound, opcode: number, length: number): boolean {
+    if (opcodeTransport[opcode] !== TRANSPORT_OWN || packet.group !== null) return false;
+    if (!this.host.pkeysMatch(this.defaultPkey, bthPkey(packet.buf, packet.off))) return false;
+    return this.prober.receive(packet, opcode, length);
   }
 
   private deliver(qp: SoftQp, packet: Inbound, opcode: number, header: number, length: number): void {
@@ -216,6 +233,11 @@ export class Engine {
 
   pkey(qp: SoftQp): number {
     return this.host.pkeyAt(qp.attr.pkeyIndex);
+  }
+
+  /** That of what belongs to no queue pair. */
+  get defaultPkey(): number {
+    return this.host.pkeyAt(0);
   }
 
   // Sending in turns

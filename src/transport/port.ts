@@ -1,6 +1,7 @@
 // What the transport needs from below: a way to put IB packets on a fabric and to take them off. A driver implements it
 // with its own encapsulation (RoCEv2, a simulated fabric, …); the transport never sees addresses or checksums.
 import type { AddressVector } from '../core/ah.ts';
+import type { Unconfirmed } from './unconfirmed.ts';
 import type { PeerWindow } from './window.ts';
 
 /** A way to a peer, from an address vector; shared by all QPs that go the same way. */
@@ -8,6 +9,8 @@ export interface Path {
   /** What may be in flight to that peer, and what of its READ responses may be on their way here. */
   readonly window: PeerWindow;
   readonly reads: PeerWindow;
+  /** What UC and UD have sent to that peer's address; absent where nothing is lost, and for groups. */
+  readonly unconfirmed?: Unconfirmed | null;
 }
 
 /** One packet that came in: from the BTH to the end of the padding. A reused object, valid during the call only. */
@@ -28,6 +31,8 @@ export interface Inbound {
 export interface Port {
   /** `responsive`: what goes there slows down when it is told of congestion, and so may be marked instead of dropped (ECN); the default. */
   pathTo(av: AddressVector, responsive?: boolean): Path;
+  /** The way to where `packet` came from; null when there are too many already. Absent where {@link Path.unconfirmed} is. */
+  pathBack?(packet: Inbound): Path | null;
   /** Room for one packet of `length` bytes (BTH to end of padding): its offset in `buf`, or -1 until a flush succeeds. */
   begin(path: Path, length: number): number;
   /** The buffer `begin` spoke of; ask for it after each `begin`. */

@@ -138,7 +138,12 @@ export class Requester {
     const cost = size + PACKET_OVERHEAD;
     const path = qp.path!;
     if (qp.credits >= 0 && first && lacksCredit(qp, index, op)) return Sent.WAIT;
+    const unconfirmed = reliable ? null : (path.unconfirmed ?? null);
     if (!reliable && qp.pace !== null && this.engine.mustWait(qp)) return Sent.WAIT;
+    if (unconfirmed !== null && !unconfirmed.admits(cost, path.window.used)) {
+      this.engine.prober.wait(unconfirmed, qp);
+      return Sent.WAIT;
+    }
     if (reliable && !path.window.admits(cost, qp.inflight)) {
       path.window.wait(qp);
       return Sent.WAIT;
@@ -204,8 +209,9 @@ export class Requester {
     if (reliable) {
       qp.inflight += cost;
       path.window.used += cost;
-    } else if (qp.pace !== null) {
-      qp.pace.sent(size, this.engine.now);
+    } else {
+      if (qp.pace !== null) qp.pace.sent(size, this.engine.now);
+      if (unconfirmed !== null) this.engine.prober.sent(unconfirmed, cost, path);
     }
     if (last) {
       this.advance(qp, index);
@@ -367,12 +373,20 @@ export class Requester {
       engine.completer.sentUnreliable(qp);
       return Sent.YES;
     }
+    const { path } = ah;
+    const unconfirmed = path.unconfirmed ?? null;
+    const cost = size + PACKET_OVERHEAD;
+    // Management datagrams are few, and their senders do not wait long for an answer.
+    if (unconfirmed !== null && qp.type === QpType.UD && !unconfirmed.admits(cost, path.window.used)) {
+      engine.prober.wait(unconfirmed, qp);
+      return Sent.WAIT;
+    }
     const imm = op === WrOpcode.SEND_WITH_IMM;
     const opcode = (imm ? OP_SEND_ONLY_WITH_IMM : OP_SEND_ONLY) | UD;
     const header = opcodeHeaderLen[opcode];
     const pad = -size & 3;
     const port = engine.port;
-    const at = port.begin(ah.path, header + size + pad);
+    const at = port.begin(path, header + size + pad);
     if (at < 0) return Sent.NO_ROOM;
     const buf = port.buf;
     const flags = slotFlags(qp, index);
@@ -392,6 +406,7 @@ export class Requester {
     buf.fill(0, payload + size, payload + size + pad);
     port.end();
     this.sent(qp, psn, 1);
+    if (unconfirmed !== null) engine.prober.sent(unconfirmed, cost, path);
     this.advance(qp, index);
     engine.completer.sentUnreliable(qp);
     return Sent.YES;

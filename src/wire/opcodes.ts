@@ -7,6 +7,8 @@ export const TRANSPORT_RD = 2;
 export const TRANSPORT_UD = 3;
 export const TRANSPORT_CNP = 4;
 export const TRANSPORT_XRC = 5;
+/** Manufacturers' opcodes, 0xc0 to 0xdf. */
+export const TRANSPORT_OWN = 6;
 /** What {@link opcodeTransport} holds for a reserved opcode. */
 export const TRANSPORT_NONE = 0xff;
 export const TRANSPORT_SHIFT = 5;
@@ -84,6 +86,10 @@ export const UD_SEND_ONLY_WITH_IMM = 0x65;
 /** RoCEv2 Congestion Notification Packet. */
 export const CNP = 0x81;
 
+// Our own, see probe.ts.
+export const PROBE = 0xc8;
+export const ECHO = 0xc9;
+
 // Bits of opcodeFlags.
 /** First packet of its message. */
 export const OPF_START = 1 << 0;
@@ -121,6 +127,8 @@ export const OPF_RWR = 1 << 25;
 /** Completes a receive WQE: ends of SENDs, and WRITEs' ends with immediate data. */
 export const OPF_RECV_END = 1 << 26;
 export const OPF_CNP = 1 << 27;
+/** Ours: see probe.ts. */
+export const OPF_PROBE = 1 << 28;
 
 /** TRANSPORT_* of each opcode, TRANSPORT_NONE when reserved. */
 export const opcodeTransport: Uint8Array = new Uint8Array(256).fill(TRANSPORT_NONE);
@@ -152,9 +160,9 @@ export function isKnownOpcode(opcode: number): boolean {
   return opcodeFlags[opcode] !== 0;
 }
 
-/** All defined opcodes, ascending. */
+/** All opcodes that the IBTA defines, ascending. */
 export function knownOpcodes(): number[] {
-  return Array.from({ length: 256 }, (_, op) => op).filter(isKnownOpcode);
+  return Array.from({ length: TRANSPORT_OWN << TRANSPORT_SHIFT }, (_, op) => op).filter(isKnownOpcode);
 }
 
 /** Extension headers in the order in which they stand in a packet (IBTA vol. 1 section 5.2; FETH: annex A19), with lengths. */
@@ -181,7 +189,7 @@ function define(transport: number, name: string, op: number, flags: number): voi
   }
   opcodeTransport[opcode] = transport;
   opcodeFlags[opcode] = flags;
-  opcodeHeaderLen[opcode] = flags & OPF_CNP ? length + 16 : length;
+  opcodeHeaderLen[opcode] = flags & (OPF_CNP | OPF_PROBE) ? length + 16 : length;
   names[opcode] = name;
 }
 
@@ -234,3 +242,5 @@ const UD_SEND = SEND | ONLY | OPF_DETH | OPF_RWR | OPF_RECV_END;
 define(TRANSPORT_UD, 'UD SEND only', OP_SEND_ONLY, UD_SEND);
 define(TRANSPORT_UD, 'UD SEND only with Immediate', OP_SEND_ONLY_WITH_IMM, UD_SEND | OPF_IMM);
 define(TRANSPORT_CNP, 'CNP', CNP & 0x1f, OPF_CNP);
+define(TRANSPORT_OWN, 'Infinitive PROBE', PROBE & 0x1f, OPF_PROBE);
+define(TRANSPORT_OWN, 'Infinitive ECHO', ECHO & 0x1f, OPF_PROBE);

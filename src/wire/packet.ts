@@ -12,6 +12,7 @@ import { ICRC_LEN, icrcRead } from './icrc.ts';
 import { emitIeth, formatIeth, type Ieth, parseIeth } from './ieth.ts';
 import { emitImmDt, formatImmDt, type ImmDt, parseImmDt } from './immdt.ts';
 import * as op from './opcodes.ts';
+import { emitProbe, formatProbe, type Probe, parseProbe } from './probe.ts';
 import { emitRdEth, formatRdEth, parseRdEth, type RdEth } from './rdeth.ts';
 import { emitReth, formatReth, parseReth, type Reth } from './reth.ts';
 import { emitXrcEth, formatXrcEth, parseXrcEth, type XrcEth } from './xrceth.ts';
@@ -29,6 +30,7 @@ export interface ExtensionHeaders {
   immDt?: ImmDt;
   ieth?: Ieth;
   cnp?: Cnp;
+  probe?: Probe;
 }
 
 export interface RocePacket extends ExtensionHeaders {
@@ -55,6 +57,9 @@ interface HeaderCodec {
 
 const CNP_OFFSETS = new Uint8Array(256);
 CNP_OFFSETS[op.CNP] = BTH_LEN;
+const PROBE_OFFSETS = new Uint8Array(256);
+PROBE_OFFSETS[op.PROBE] = BTH_LEN;
+PROBE_OFFSETS[op.ECHO] = BTH_LEN;
 
 const CODECS: readonly HeaderCodec[] = [
   { key: 'rdeth', offsets: op.opcodeRdEthOff, parse: parseRdEth, emit: emitRdEth, format: formatRdEth },
@@ -80,6 +85,7 @@ const CODECS: readonly HeaderCodec[] = [
   { key: 'immDt', offsets: op.opcodeImmOff, parse: parseImmDt, emit: emitImmDt, format: formatImmDt },
   { key: 'ieth', offsets: op.opcodeIethOff, parse: parseIeth, emit: emitIeth, format: formatIeth },
   { key: 'cnp', offsets: CNP_OFFSETS, parse: parseCnp, emit: emitCnp, format: () => '' },
+  { key: 'probe', offsets: PROBE_OFFSETS, parse: parseProbe, emit: emitProbe, format: formatProbe },
 ];
 
 /** Decodes the `len` bytes at `off`, BTH to ICRC inclusive. Never throws; the ICRC is not checked here. */

@@ -1,10 +1,13 @@
 // RoCEv2: IB packets in UDP datagrams, signed with the invariant CRC (IBTA annex A17).
+import { randomInt } from 'node:crypto';
 import type { AddressVector } from '../../core/ah.ts';
 import type { GidTable } from '../../core/gid.ts';
 import { addressOfGid } from '../../core/gid-text.ts';
 import { sameAddress } from '../../link/address.ts';
 import type { Arrival, Flow, Link } from '../../link/link.ts';
+import { isMulticast } from '../../os/addresses.ts';
 import type { Inbound, Path, Port } from '../../transport/port.ts';
+import { Unconfirmed } from '../../transport/unconfirmed.ts';
 import { PeerWindow } from '../../transport/window.ts';
 import {
   ICRC_LEN,
@@ -28,6 +31,8 @@ const ECN_CE = 3;
 const ECN_CAPABLE = 2;
 const GRH_LEN = 40;
 const DEFAULT_TTL = 64;
+/** Ways back are kept; their addresses may be made up. */
+const MOST_BACKS = 16_384;
 
 /** A flow of the link, with what its packets' ICRCs start from and what may be in flight on it. */
 class RocePath implements Path {
@@ -38,8 +43,9 @@ class RocePath implements Path {
   readonly signed: boolean;
   readonly window: PeerWindow;
   readonly reads: PeerWindow;
+  readonly unconfirmed: Unconfirmed | null;
 
-  constructor(flow: Flow, limit: number) {
+  constructor(flow: Flow, limit: number, unconfirmed: Unconfirmed | null) {
     this.flow = flow;
     this.link = flow.link;
     this.v4 = flow.family === 4;
@@ -49,6 +55,7 @@ class RocePath implements Path {
     this.signed = flow.link.needsChecksum;
     this.window = new PeerWindow(limit);
     this.reads = new PeerWindow(limit);
+    this.unconfirmed = unconfirmed;
   }
 }
 
@@ -95,6 +102,11 @@ export class RocePort implements Port {
   private readonly link: Link;
   private readonly gids: GidTable;
   private readonly paths = new Map<Flow, RocePath>();
+  /** By own and remote address: flows to it differ in what does not matter to its buffer. */
+  private readonly destinations = new Map<string, Unconfirmed>();
+  /** Ways back to who has asked, and the last of them. */
+  private readonly backs = new Map<string, RocePath>();
+  private back: RocePath | null = null;
   private readonly inbound: RoceInbound;
   private deliver: ((packet: Inbound) => void) | null = null;
   // The packet between begin and end.
@@ -126,11 +138,40 @@ export class RocePort implements Port {
       tos: responsive ? (av.trafficClass & ~ECN_MASK) | ECN_CAPABLE : av.trafficClass,
       ttl: av.hopLimit || DEFAULT_TTL,
     });
+    return this.pathOf(flow);
+  }
+
+  private pathOf(flow: Flow): RocePath {
     let path = this.paths.get(flow);
     if (path === undefined) {
-      path = new RocePath(flow, flow.link.window);
+      path = new RocePath(flow, flow.link.window, this.destination(flow));
       this.paths.set(flow, path);
     }
+    return path;
+  }
+
+  /** A loopback loses nothing: it has no room until what it holds is taken off. */
+  private destination(flow: Flow): Unconfirmed | null {
+    if (!flow.link.needsChecksum || isMulticast(flow.dst)) return null;
+    const key = `${flow.local} ${flow.dst.join('.')}`;
+    let to = this.destinations.get(key);
+    if (to === undefined) {
+      to = new Unconfirmed(flow.link.window, randomInt(2 ** 32));
+      this.destinations.set(key, to);
+    }
+    return to;
+  }
+
+  pathBack(packet: Inbound): Path | null {
+    if (this.back !== null && packet.isFrom(this.back)) return this.back;
+    const { local, src } = (packet as RoceInbound).arrival;
+    const key = `${local} ${src.join('.')}`;
+    let path = this.backs.get(key) ?? null;
+    if (path === null && this.backs.size < MOST_BACKS) {
+      path = this.pathOf(this.link.flow({ local, dst: src, dport: ROCE_UDP_PORT, tos: 0, ttl: DEFAULT_TTL }));
+      this.backs.set(key, path);
+    }
+    this.back = path;
     return path;
   }
 

@@ -1,4 +1,5 @@
 // Puts what is below a device together: sockets, loopback, faults, capture, driver.
+import { mtuEnum } from '../core/constants.ts';
 import { VerbsError } from '../core/errors.ts';
 import { parseFailRule } from '../core/fail-rule.ts';
 import { Injector } from '../core/injector.ts';
@@ -27,6 +28,7 @@ export interface AssembleOptions {
   readonly capture?: string;
   readonly faults?: FaultOptions;
   readonly fail?: readonly string[];
+  readonly mtu?: number;
 }
 
 /** A registered device, and the file that its packets go to. */
@@ -43,6 +45,9 @@ export async function assemble(options: AssembleOptions): Promise<Assembly> {
   const kind = options.link ?? (isLinux() ? 'udp' : 'dgram');
   if (kind !== 'udp' && kind !== 'dgram') {
     throw new VerbsError('openDevice', 'EINVAL', `link "${kind}"; there are udp and dgram`);
+  }
+  if (options.mtu !== undefined && mtuEnum(options.mtu) === 0) {
+    throw new VerbsError('openDevice', 'EINVAL', `mtu is ${options.mtu}; it is 256, 512, 1024, 2048 or 4096`);
   }
   if (options.faults !== undefined) checkFaults(options.faults);
   const injector = injectorOf(options);
@@ -61,7 +66,13 @@ export async function assemble(options: AssembleOptions): Promise<Assembly> {
       capture = new CaptureFile(options.capture, link.netdev);
       link = withCapture(link, capture);
     }
-    const rxe = new Rxe({ name: options.name, link, clock: monotonic, injector: injector ?? undefined });
+    const rxe = new Rxe({
+      name: options.name,
+      link,
+      clock: monotonic,
+      mtu: options.mtu,
+      injector: injector ?? undefined,
+    });
     return { rxe, capture, injector };
   } catch (error) {
     link.close();

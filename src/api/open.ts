@@ -20,6 +20,8 @@ export interface OpenOptions {
   readonly link?: 'udp' | 'dgram';
   /** `udp` only: let the kernel cut batches into datagrams and join them again (UDP_SEGMENT, UDP_GRO). Default true. */
   readonly offload?: boolean;
+  /** Largest path MTU in bytes: 256 to 4096. Default: the largest that the address's interface carries. */
+  readonly mtu?: number;
   /** Writes all packets to this pcapng file. */
   readonly capture?: string;
   /** Faults to be made on purpose, on what comes in and goes out. */

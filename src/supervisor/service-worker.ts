@@ -38,11 +38,13 @@ export interface ServiceSnapshot {
 export type ServiceRequest =
   | { readonly kind: 'listen'; readonly listener: number }
   | { readonly kind: 'snapshot'; readonly id: number }
+  /** The time of a timed event of the fail rules has come, by its index. */
+  | { readonly kind: 'raise'; readonly index: number }
   | { readonly kind: 'stop' };
 
-/** `ready`: the device is there; requests may follow, and after each the control descriptor is signalled. */
+/** `ready`: the device is there, and events shall be raised after so many seconds; requests may follow, and after each the control descriptor is signalled. */
 export type ServiceMessage =
-  | { readonly kind: 'ready'; readonly control: number }
+  | { readonly kind: 'ready'; readonly control: number; readonly events: readonly number[] }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'serving' }
   | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: ServiceSnapshot }
@@ -60,7 +62,8 @@ askForShortTurns(100_000);
 // A signal would interrupt an answer half-way: a descriptor that is given away and not yet taken (seccomp_notify_addfd).
 leaveSignalsToOthers();
 async function main(): Promise<void> {
-  const { rxe, capture } = await assemble(data.device);
+  const { rxe, capture, injector } = await assemble(data.device);
+  const timed = injector?.timedEvents(rxe.device) ?? [];
   const { nodes, tree, turn } = makeDevices(rxe, data.root, data.trace ? say : null);
   const control = new EventFd();
   const files = new OpenFiles();
@@ -116,6 +119,7 @@ async function main(): Promise<void> {
 
   parentPort!.on('message', (request: ServiceRequest) => {
     if (request.kind === 'listen') listen(request.listener);
+    else if (request.kind === 'raise') timed[request.index].raise();
     else if (request.kind === 'snapshot') tell({ kind: 'snapshot', id: request.id, snapshot: snapshot() });
     else if (service !== null) service.stop();
     else {
@@ -125,7 +129,7 @@ async function main(): Promise<void> {
       parentPort!.close();
     }
   });
-  tell({ kind: 'ready', control: control.fd });
+  tell({ kind: 'ready', control: control.fd, events: timed.map(({ seconds }) => seconds) });
 }
 
 main().catch((error: unknown) => {

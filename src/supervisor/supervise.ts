@@ -57,6 +57,7 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
     process.on('SIGCHLD', reap);
     try {
       launch.go();
+      service.startClock();
       const end = await Promise.race([launch.ended, service.broken]).finally(() => endDescendants(reap));
       if (end.error !== null) throw new RunError(end.error, end.exitCode);
       return end.exitCode;
@@ -107,6 +108,9 @@ class ServiceThread {
   private readonly stopped: Promise<void>;
   private readonly questions = new Map<number, (snapshot: ServiceSnapshot) => void>();
   private control: EventFd | null = null;
+  /** Seconds after the start at which it wants to raise events that are made on purpose. */
+  private events: readonly number[] = [];
+  private readonly timers: NodeJS.Timeout[] = [];
   private asked = 0;
 
   constructor(data: ServiceData) {
@@ -125,6 +129,7 @@ class ServiceThread {
       switch (message.kind) {
         case 'ready':
           this.control = new EventFd(message.control);
+          this.events = message.events;
           ready.resolve();
           break;
         case 'failed':
@@ -155,6 +160,13 @@ class ServiceThread {
     await Promise.race([this.serving, this.broken]);
   }
 
+  /** The service thread sleeps in epoll and has no timers of its own. */
+  startClock(): void {
+    for (const [index, seconds] of this.events.entries()) {
+      this.timers.push(setTimeout(() => this.request({ kind: 'raise', index }), seconds * 1000));
+    }
+  }
+
   snapshot(): Promise<ServiceSnapshot> {
     return new Promise((resolve) => {
       const id = ++this.asked;
@@ -164,6 +176,7 @@ class ServiceThread {
   }
 
   async stop(): Promise<void> {
+    for (const timer of this.timers) clearTimeout(timer);
     this.request({ kind: 'stop' });
     if (this.control !== null) await this.stopped;
     await this.worker.terminate();

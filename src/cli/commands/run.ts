@@ -1,17 +1,21 @@
 // infinitive run: an unmodified program finds an RDMA device.
 import { writeSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { parseFailRule } from '../../core/fail-rule.ts';
 import { RunError } from '../../supervisor/errors.ts';
 import { attach, outerRun } from '../../supervisor/nested.ts';
 import { supervise } from '../../supervisor/supervise.ts';
 import { addFaultOptions, type FaultFlags, faultOptions } from '../device-options.ts';
 import { CliError, messageOf, usageError } from '../errors.ts';
 import { parseAddress } from '../parse.ts';
+import { MTUS } from '../perf/params.ts';
 
 interface RunFlags extends FaultFlags {
   readonly ip?: readonly string[];
   readonly device?: string;
+  readonly mtu?: string;
   readonly capture?: string;
+  readonly fail?: readonly string[];
   readonly trace?: boolean;
   readonly verbose?: boolean;
 }
@@ -23,6 +27,13 @@ two addresses.
   infinitive run -- ibv_devinfo -v
   infinitive run -- ib_send_bw                               and in a second terminal
   infinitive run --ip 127.0.0.2 -- ib_send_bw 127.0.0.1
+
+Rules of --fail, each with conditions after an @:
+  wc:STATUS          a work request ends with the status of ibv_wc_status: wc:RNR_RETRY_EXC_ERR@qp=*,after=100
+  verb:VERB=ERRNO    a verb fails: verb:create_qp=ENOMEM@after=2
+  event:TYPE         an asynchronous event comes: event:PORT_ERR@in=5, event:QP_FATAL@after=1000
+Conditions: after=N (the first N pass), every=N, count=N or * (how often at most; default 1), p=1%, and for wc and event
+qp=NUMBER, op=SEND (or RDMA_WRITE, ...), for event in=SECONDS.
 
 Inside of a run, "infinitive run" starts the program with the device that is there.`;
 
@@ -41,21 +52,29 @@ export function runCommand(): Command {
       (text: string, earlier: readonly string[] = []) => [...earlier, ...text.split(',').map(parseAddress)],
     )
     .option('--device <name>', 'what the device is called (default: rxe0)', parseDeviceName)
+    .addOption(
+      new Option('--mtu <bytes>', "largest path MTU (default: what the address's interface can carry)").choices(
+        MTUS.map(String),
+      ),
+    )
     .option('--capture <file.pcapng>', 'write all packets to a file for Wireshark or tshark')
+    .option('--fail <rule>', 'what shall fail on purpose, see below; repeat it for more', parseFail)
     .option('--trace', "show the programs' calls that are answered, on stderr")
     .option('--verbose', 'say more');
   return addFaultOptions(command).addHelpText('after', HELP).action(run);
 }
 
 async function run(program: string[], flags: RunFlags): Promise<void> {
-  const { ip, device, capture, trace = false, verbose = false, ...faults } = flags;
+  const { ip, device, mtu, capture, fail, trace = false, verbose = false, ...faults } = flags;
   try {
     const outer = outerRun();
     if (outer !== null) {
       const given = Object.keys({
         ...(ip && { ip }),
         ...(device && { device }),
+        ...(mtu && { mtu }),
         ...(capture && { capture }),
+        ...(fail && { fail }),
         ...faults,
       });
       if (given.length > 0) {
@@ -68,7 +87,15 @@ async function run(program: string[], flags: RunFlags): Promise<void> {
     }
     process.exitCode = await supervise({
       command: program,
-      device: { address: ip, name: device, capture, faults: faultOptions(faults), link: 'udp' },
+      device: {
+        address: ip,
+        name: device,
+        mtu: mtu === undefined ? undefined : Number(mtu),
+        capture,
+        faults: faultOptions(faults),
+        fail,
+        link: 'udp',
+      },
       trace,
     });
   } catch (error) {
@@ -77,6 +104,15 @@ async function run(program: string[], flags: RunFlags): Promise<void> {
     console.error(`infinitive: ${error.message}`);
     process.exitCode = error.exitCode;
   }
+}
+
+function parseFail(text: string, earlier: readonly string[] = []): string[] {
+  try {
+    parseFailRule(text);
+  } catch (error) {
+    throw usageError(`--fail: ${messageOf(error)}`);
+  }
+  return [...earlier, text];
 }
 
 function parseDeviceName(text: string): string {

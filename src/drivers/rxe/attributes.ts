@@ -11,9 +11,9 @@ const LINK_UP = 5;
 const WIDTH_1X = 1;
 const SPEED_2_5_GBPS = 1;
 
-/** The largest path MTU (`Mtu` enumeration) that fits the link; MTU_256 at least. */
-export function pathMtuOf(link: Link): number {
-  for (let mtu: number = Mtu.MTU_4096; mtu > Mtu.MTU_256; mtu--) if (mtuBytes(mtu) + HEADERS <= link.mtu) return mtu;
+/** The largest path MTU (`Mtu` enumeration) that fits the link, and is `most` at most; MTU_256 at least. */
+export function pathMtuOf(link: Link, most: number = Mtu.MTU_4096): number {
+  for (let mtu = most; mtu > Mtu.MTU_256; mtu--) if (mtuBytes(mtu) + HEADERS <= link.mtu) return mtu;
   return Mtu.MTU_256;
 }
 
@@ -66,8 +66,7 @@ export function deviceAttributes(link: Link): DeviceAttributes {
   };
 }
 
-export function portAttributes(link: Link, gidTblLen: number): PortAttributes {
-  const mtu = pathMtuOf(link);
+export function portAttributes(link: Link, gidTblLen: number, mtu: number): PortAttributes {
   return {
     state: PortState.ACTIVE,
     physState: LINK_UP,

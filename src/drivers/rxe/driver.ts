@@ -1,6 +1,6 @@
 // rxe: verbs over RoCEv2 in UDP datagrams. All it adds to the software verbs is where packets go.
 import { randomInt } from 'node:crypto';
-import { mtuBytes } from '../../core/constants.ts';
+import { mtuBytes, mtuEnum } from '../../core/constants.ts';
 import type { Device } from '../../core/device.ts';
 import type { DriverOps } from '../../core/driver.ts';
 import { addressOfGid, gidFromAddress } from '../../core/gid-text.ts';
@@ -20,6 +20,8 @@ export interface RxeOptions {
   /** A name, or a pattern with %d. Default `rxe%d`. */
   readonly name?: string;
   readonly link: Link;
+  /** Largest path MTU in bytes: 256, 512, 1024, 2048 or 4096; less where the link carries less. Default 4096. */
+  readonly mtu?: number;
   /** Microseconds that only go forward. */
   readonly clock: () => number;
   /** Random number below a bound; node:crypto's unless a simulation wants its own. */
@@ -76,6 +78,7 @@ export class Rxe {
 
 function rxeOps(device: Device, link: Link, engine: Engine, options: RxeOptions): DriverOps {
   const attr = deviceAttributes(link);
+  const mtu = pathMtuOf(link, mtuEnum(options.mtu ?? 4096));
   // A group is joined on the network once, with the first queue pair attached to it.
   const membership = (gid: Uint8Array): [local: number, group: Uint8Array] => {
     const group = addressOfGid(gid);
@@ -83,9 +86,9 @@ function rxeOps(device: Device, link: Link, engine: Engine, options: RxeOptions)
   };
   return {
     queryDevice: () => attr,
-    queryPort: () => portAttributes(link, GID_TABLE),
+    queryPort: () => portAttributes(link, GID_TABLE, mtu),
     ...softVerbs(engine, {
-      mtu: mtuBytes(pathMtuOf(link)),
+      mtu: mtuBytes(mtu),
       random: options.random ?? randomInt,
     }),
     attachMcast(_qp, gid): void {

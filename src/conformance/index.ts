@@ -18,7 +18,7 @@ export {
   udpPair,
   udpSide,
 } from './machine.ts';
-export { conformance } from './node-test.ts';
+export { conformance } from './suite.ts';
 export { remoteSide, serve } from './remote.ts';
 export type { CheckResult, Report, StatementResult, Status, VerbResult } from './report.ts';
 export { EXCEPTIONS, type RunOptions, runConformance } from './run.ts';

@@ -38,9 +38,10 @@ export const deviceChecks: readonly Check[] = [
     async run({ a, facts }) {
       const { gidTblLen, pkeyTblLen } = facts.port;
       that(/[1-9a-f]/.test(await a.queryGid(1, 0)), 'GID 0 is all zeros');
-      await fails(a.queryGid(1, gidTblLen), 'EINVAL', 'GID behind the table');
+      await fails(a.queryGid(1, gidTblLen), ['EINVAL', 'ENOENT'], 'GID behind the table');
       that(((await a.queryPkey(1, 0)) & 0x7fff) !== 0, 'P_Key 0 is no key');
-      await fails(a.queryPkey(1, pkeyTblLen), 'EINVAL', 'P_Key behind the table');
+      // A program asks sysfs, where there is no such file.
+      await fails(a.queryPkey(1, pkeyTblLen), ['EINVAL', 'ENOENT'], 'P_Key behind the table');
     },
   },
   {

@@ -115,7 +115,12 @@ export const reliableChecks: readonly Check[] = [
       equal(await op('ATOMIC_CMP_AND_SWP', '3', '9'), '4', 'before a swap that does not match');
       equal(await op('ATOMIC_CMP_AND_SWP', '4', all), '4', 'before one that does');
       equal(await op('ATOMIC_FETCH_AND_ADD', '0', '0'), all, 'after it');
-      await a.send({ opcode: 'ATOMIC_FETCH_AND_ADD', sge: [a.sge(0, 8)], ...b.there(4), compareAdd: '1' });
+      try {
+        await a.send({ opcode: 'ATOMIC_FETCH_AND_ADD', sge: [a.sge(0, 8)], ...b.there(4), compareAdd: '1' });
+      } catch (error) {
+        // A provider may look before it posts.
+        return equal((error as { code?: string }).code, 'EINVAL', 'posting to an address that is no multiple of 8');
+      }
       equal(await a.statuses(), ['REM_INV_REQ_ERR'], 'at an address that is no multiple of 8');
     },
   },

@@ -36,6 +36,15 @@ export function addressOfLid(own: LinkAddress, lid: number): Uint8Array {
   return bytes;
 }
 
+/** Is `address` the one behind a unicast LID, in the subnet of `own`? Allocates nothing: it is asked for every packet. */
+export function isAtLid(own: LinkAddress, lid: number, address: Uint8Array): boolean {
+  const { bytes } = own;
+  const n = bytes.length;
+  if (address.length !== n || address[n - 2] !== lid >> 8 || address[n - 1] !== (lid & 0xff)) return false;
+  for (let i = 0; i < n - 2; i++) if (address[i] !== bytes[i]) return false;
+  return !isMulticastLid(lid);
+}
+
 /** A port's GUID: locally administered, the OUI of the vendor's cards otherwise. */
 export const guidOfLid = (lid: number): Uint8Array => Uint8Array.of(0x02, 0x11, 0x75, 0, 0, 0, lid >> 8, lid & 0xff);
 

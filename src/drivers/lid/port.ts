@@ -1,7 +1,6 @@
 // IB packets with their own link and route headers, in UDP datagrams: what hfi1 and qib put on a link.
 import type { AddressVector } from '../../core/ah.ts';
-import { gidsEqual, isZeroGid } from '../../core/gid-text.ts';
-import { sameAddress } from '../../link/address.ts';
+import { isZeroGid } from '../../core/gid-text.ts';
 import type { Arrival, Flow, Link } from '../../link/link.ts';
 import type { Inbound, Path, Port } from '../../transport/port.ts';
 import { PeerWindow } from '../../transport/window.ts';
@@ -18,7 +17,7 @@ import {
   writeGrh,
 } from '../../wire/grh.ts';
 import { ICRC_LEN, icrcMatches, icrcWrite } from '../../wire/icrc.ts';
-import { addressOfLid, gidOfLid, isMulticastLid, lidOf } from './address.ts';
+import { addressOfLid, gidOfLid, isAtLid, isMulticastLid, lidOf } from './address.ts';
 import type { Encapsulation } from './encapsulation.ts';
 
 const BTH_LEN = 12;
@@ -232,7 +231,7 @@ export class LidPort implements Port {
     const { buf, off } = a;
     const dlid = this.kind.dlid(buf, off);
     if (a.group === null ? dlid !== this.lid : !isMulticastLid(dlid)) return false;
-    if (a.group === null && !gidsEqual(buf.subarray(grh + 24, grh + 40), this.gid)) return false;
-    return sameAddress(addressOfLid(this.link.addresses[0], this.kind.slid(buf, off)), a.src);
+    if (a.group === null) for (let i = 0; i < 16; i++) if (buf[grh + 24 + i] !== this.gid[i]) return false;
+    return isAtLid(this.link.addresses[0], this.kind.slid(buf, off), a.src);
   }
 }

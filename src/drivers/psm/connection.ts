@@ -1,5 +1,5 @@
 // A connection to another endpoint: a reliable queue pair, and the slots that its messages leave from.
-import { Access, QpAttrMask as M, QpState, SendFlags, WrOpcode } from '../../core/constants.ts';
+import { Access, QpAttrMask as M, nameOf, QpState, SendFlags, WcStatus, WrOpcode } from '../../core/constants.ts';
 import type { QpAttr, QueuePair } from '../../core/qp.ts';
 import { modifyQp } from '../../core/verbs.ts';
 import { SendWr, type Sge } from '../../core/work.ts';
@@ -89,9 +89,9 @@ export class Connection {
   }
 
   /** The oldest request that was posted has completed. */
-  completed(ok: boolean, reason: string): void {
+  completed(ok: boolean, status: number): void {
     this.posted.shift()?.completed(ok);
-    if (!ok) this.fail(reason);
+    if (!ok) this.fail(nameOf(WcStatus, status));
     else this.postQueued();
   }
 

@@ -2,7 +2,7 @@
 // in, and the completions that tell of both.
 import { randomInt } from 'node:crypto';
 import { fail } from '../../core/check.ts';
-import { Access, QpAttrMask as M, nameOf, QpState, QpType, WcStatus } from '../../core/constants.ts';
+import { Access, QpAttrMask as M, QpState, QpType, WcStatus } from '../../core/constants.ts';
 import type { CompletionQueue } from '../../core/cq.ts';
 import type { ProtectionDomain } from '../../core/pd.ts';
 import type { SharedReceiveQueue } from '../../core/srq.ts';
@@ -77,6 +77,7 @@ export class Wire {
   /** What waits for a slot to leave from. */
   private readonly waiting: (() => void)[] = [];
   private readonly wcs: WorkCompletion[] = [];
+  private working = false;
 
   constructor(pd: ProtectionDomain, options: WireOptions, take: Take) {
     const { slots = 64, peers = 64 } = options;
@@ -184,23 +185,42 @@ export class Wire {
 
   /** Takes in what has come, answers, sends what waits. */
   progress(): void {
-    this.greeter.hear(this.heard);
-    if (this.asking.size > 0) this.askAgain();
+    // A handler of an active message may test a request, and so come here again.
+    if (this.working) return;
+    this.working = true;
+    try {
+      this.greeter.hear(this.heard);
+      if (this.asking.size > 0) this.askAgain();
+      this.takeSent();
+      this.takeReceived();
+      this.sendWaiting();
+    } finally {
+      this.working = false;
+    }
+  }
+
+  private takeSent(): void {
     const { ops } = this.pd.context.device;
-    const { wcs } = this;
-    for (let n = ops.pollCq(this.scq, DEPTH, wcs); n > 0; n = ops.pollCq(this.scq, DEPTH, wcs)) {
-      for (const { qpn, status } of wcs.slice(0, n)) {
-        this.byQpn.get(qpn)?.completed(status === WcStatus.SUCCESS, nameOf(WcStatus, status));
+    const { wcs, scq } = this;
+    for (let n = ops.pollCq(scq, DEPTH, wcs); n > 0; n = ops.pollCq(scq, DEPTH, wcs)) {
+      for (let i = 0; i < n; i++) {
+        const { qpn, status } = wcs[i];
+        this.byQpn.get(qpn)?.completed(status === WcStatus.SUCCESS, status);
       }
     }
-    for (let n = ops.pollCq(this.rcq, DEPTH, wcs); n > 0; n = ops.pollCq(this.rcq, DEPTH, wcs)) {
-      for (const { qpn, status, wrId, byteLen } of wcs.slice(0, n).map((wc) => ({ ...wc }))) {
+  }
+
+  private takeReceived(): void {
+    const { ops } = this.pd.context.device;
+    const { wcs, rcq } = this;
+    for (let n = ops.pollCq(rcq, DEPTH, wcs); n > 0; n = ops.pollCq(rcq, DEPTH, wcs)) {
+      for (let i = 0; i < n; i++) {
+        const { qpn, status, wrId, byteLen } = wcs[i];
         const connection = this.byQpn.get(qpn);
         if (status === WcStatus.SUCCESS && connection !== undefined) this.arrived(connection, wrId, byteLen);
         this.listen(wrId);
       }
     }
-    this.sendWaiting();
   }
 
   private sendWaiting(): void {

@@ -34,6 +34,9 @@ export class Vnic {
   private readonly pd: ProtectionDomain;
   private readonly keys: KeyTable;
   private readonly to = Buffer.alloc(16);
+  private readonly lastTo = Buffer.alloc(16);
+  private lastPort = -1;
+  private lastFlow: Flow | null = null;
   private readonly onArrival = (arrival: Arrival): void => this.take(arrival);
 
   constructor(options: VnicOptions) {
@@ -105,10 +108,16 @@ export class Vnic {
   }
 
   private flowTo(port: number): Flow | null {
+    const { to, lastTo } = this;
+    // The datagram before this one mostly went there too.
+    if (port === this.lastPort && to.equals(lastTo)) return this.lastFlow;
     const own = this.link.addresses[0];
-    const mapped = this.to.readUInt32BE(8) === 0xffff && this.to.readBigUInt64BE(0) === 0n;
-    if (port === 0 || mapped !== (own.family === 4) || isMulticastGid(this.to)) return null;
-    return this.link.flow({ local: 0, dst: Uint8Array.from(mapped ? this.to.subarray(MAPPED) : this.to), dport: port });
+    const mapped = to.readUInt32BE(8) === 0xffff && to.readBigUInt64BE(0) === 0n;
+    if (port === 0 || mapped !== (own.family === 4) || isMulticastGid(to)) return null;
+    to.copy(lastTo);
+    this.lastPort = port;
+    this.lastFlow = this.link.flow({ local: 0, dst: Uint8Array.from(mapped ? to.subarray(MAPPED) : to), dport: port });
+    return this.lastFlow;
   }
 
   private take(a: Arrival): void {

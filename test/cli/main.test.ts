@@ -17,7 +17,9 @@ test('--help names all commands; each has a help of its own', async () => {
   const { status, stdout } = await cli(['--help']);
   assert.equal(status, 0);
   const commands = [...stdout.matchAll(/^ {2}([a-z]+) [ []/gm)].map((match) => match[1]);
-  assert.deepEqual(commands, ['demo', 'devices', 'devinfo', 'perf', 'pingpong', 'capture', 'help']);
+  assert.deepEqual(commands, [
+    ...['demo', 'run', 'devices', 'devinfo', 'perf', 'pingpong', 'res', 'stat', 'capture', 'conformance', 'help'],
+  ]);
   const helps = await Promise.all(commands.slice(0, -1).map((command) => cli([command, '--help'])));
   for (const help of helps) {
     assert.equal(help.status, 0);

@@ -1,11 +1,10 @@
 // npm run test:programs: unmodified programs of Debian packages on our device; a line each.
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ProgramCase } from './case.ts';
 import { type Before, execute } from './execute.ts';
 import { ffi } from './ffi.ts';
 import { ibverbsUtils } from './ibverbs-utils.ts';
+import { ensurePackages } from './packages.ts';
 import { perftest } from './perftest.ts';
 import { pyverbs } from './pyverbs.ts';
 
@@ -45,14 +44,7 @@ const flags = new Command('test:programs')
 const cases: readonly ProgramCase[] = [...ibverbsUtils, ...perftest, ffi, ...pyverbs].filter(
   (one) => flags.only?.test(`${one.package}: ${one.name}`) ?? true,
 );
-const program = (one: ProgramCase): string => one.program ?? one.command[0];
-const isThere = (name: string): boolean =>
-  name.startsWith('/') ? existsSync(name) : spawnSync('sh', ['-c', 'command -v "$0"', name]).status === 0;
-const missing = new Map(cases.filter((one) => !isThere(program(one))).map((one) => [program(one), one.package]));
-if (missing.size > 0) {
-  console.error(`programs are missing: apt-get install ${[...new Set(missing.values())].join(' ')}`);
-  process.exit(1);
-}
+if (!flags.list && !ensurePackages(cases)) process.exit(1);
 
 const failed: string[] = [];
 const started = performance.now();

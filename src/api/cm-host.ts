@@ -1,9 +1,7 @@
 // The connection manager of an open device, made with the first connection or listener: it has queue pair 1.
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Gsi } from '../cm/gsi.ts';
 import { IbCm } from '../cm/ib/cm.ts';
-import { DEFAULT_PORT_RULES, type PortRules } from '../cm/rdma/ports.ts';
 import { RdmaCm } from '../cm/rdma/rdma-cm.ts';
 import type { CmDevice } from '../cm/rdma/route.ts';
 import type { CompletionChannel, CompletionQueue as CoreCq } from '../core/cq.ts';
@@ -12,6 +10,7 @@ import { monotonic } from '../link/clock.ts';
 import { CompletionQueue } from './cq.ts';
 import type { Device } from './device.ts';
 import type { Watcher } from './loop.ts';
+import { hostPortRules } from './port-rules.ts';
 
 const hosts = new WeakMap<Device, CmHost>();
 
@@ -23,20 +22,6 @@ export function cmOf(device: Device): CmHost {
     hosts.set(device, host);
   }
   return host;
-}
-
-/** Ports as this host gives them to sockets. */
-function hostPortRules(): PortRules {
-  const read = (name: string): number[] => {
-    try {
-      return readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8').trim().split(/\s+/).map(Number);
-    } catch {
-      return [];
-    }
-  };
-  const [unprivilegedFrom = DEFAULT_PORT_RULES.unprivilegedFrom] = read('ip_unprivileged_port_start');
-  const range = read('ip_local_port_range');
-  return { unprivilegedFrom, ephemeral: range.length === 2 ? [range[0], range[1]] : DEFAULT_PORT_RULES.ephemeral };
 }
 
 /** Called when completions wait in a queue of {@link CmHost.createCq}. */

@@ -147,6 +147,7 @@ export const IN_NONBLOCK = 0o4000;
 export const IN_CLOEXEC = 0o2000000;
 export const IN_MODIFY = 0x2;
 export const IN_CLOSE_WRITE = 0x8;
+export const IN_CLOSE_NOWRITE = 0x10;
 export const IN_Q_OVERFLOW = 0x4000;
 
 export const RLIMIT_NOFILE = 7;
@@ -156,4 +157,5 @@ export const WNOHANG = 1;
 export const WEXITED = 4;
 export const WNOWAIT = 0x01000000;
 
+export const CAP_NET_BIND_SERVICE = 10;
 export const CAP_NET_RAW = 13;

@@ -1,6 +1,6 @@
 // What /proc tells of a process or thread.
 import { readFileSync, readlinkSync } from 'node:fs';
-import { CAP_NET_RAW } from './constants.ts';
+import { CAP_NET_BIND_SERVICE, CAP_NET_RAW } from './constants.ts';
 
 export interface ProcessStatus {
   readonly name: string;
@@ -8,6 +8,8 @@ export interface ProcessStatus {
   readonly tgid: number;
   /** CAP_NET_RAW is among the effective capabilities. */
   readonly netRaw: boolean;
+  /** CAP_NET_BIND_SERVICE likewise. */
+  readonly netBindService: boolean;
 }
 
 /** Of a process or thread; null when there is none of that id. */
@@ -16,7 +18,12 @@ export function processStatus(id: number): ProcessStatus | null {
   if (text === null) return null;
   const field = (name: string): string => new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '';
   const capabilities = Number.parseInt(field('CapEff').slice(-8), 16);
-  return { name: field('Name'), tgid: Number(field('Tgid')), netRaw: (capabilities & (1 << CAP_NET_RAW)) !== 0 };
+  return {
+    name: field('Name'),
+    tgid: Number(field('Tgid')),
+    netRaw: (capabilities & (1 << CAP_NET_RAW)) !== 0,
+    netBindService: (capabilities & (1 << CAP_NET_BIND_SERVICE)) !== 0,
+  };
 }
 
 /** Is it in the user namespace of this process? */
@@ -33,6 +40,12 @@ export function workingDirectory(id: number): string | null {
 /** What a process's descriptor is (`pipe:[4711]`, a path); null: not open. */
 export function describeFd(id: number, fd: number): string | null {
   return tryRead(() => readlinkSync(`/proc/${id}/fd/${fd}`));
+}
+
+/** The open file flags of a process's descriptor; 0 when it is not open. */
+export function fdFlags(id: number, fd: number): number {
+  const text = tryRead(() => readFileSync(`/proc/${id}/fdinfo/${fd}`, 'latin1'));
+  return Number.parseInt(/^flags:\s*(\d+)$/m.exec(text ?? '')?.[1] ?? '0', 8);
 }
 
 function tryRead(read: () => string): string | null {

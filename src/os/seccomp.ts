@@ -38,6 +38,14 @@ export function installFilter(program: Buffer): number {
   return fd;
 }
 
+/** A call that is answered later, while others are. */
+export interface DeferredCall {
+  /** Does it still wait? False: its thread has died. */
+  readonly waiting: boolean;
+  /** The call returns `value`, or fails when that is negative. */
+  answer(value: number): void;
+}
+
 /** The listener's side: one call at a time is received, and answered. */
 export class SeccompListener {
   readonly fd: number;
@@ -121,6 +129,22 @@ export class SeccompListener {
     this.#send(0, 0, C.SECCOMP_USER_NOTIF_FLAG_CONTINUE);
   }
 
+  /** Takes the call down, to be answered later; the next one may be received meanwhile. */
+  defer(): DeferredCall {
+    // An id of its own: that of another call may be the current one by then.
+    const id = allocate(8);
+    const words = new Uint32Array(id.buffer, id.byteOffset, 2);
+    words.set(this.#request.subarray(0, 2));
+    const at = addressOf(id);
+    const waiting = (): boolean => this.#libc.ioctl(this.fd, C.SECCOMP_IOCTL_NOTIF_ID_VALID, at) === 0;
+    return {
+      get waiting(): boolean {
+        return waiting();
+      },
+      answer: (value) => this.#sendTo(words, Math.max(0, value), Math.max(0, -value), 0),
+    };
+  }
+
   /** Gives the process a descriptor of the file behind `fd`; its number there, or a negative errno. */
   addFd(fd: number, cloexec: boolean): number {
     return this.#add(fd, 0, 0, cloexec);
@@ -152,9 +176,14 @@ export class SeccompListener {
 
   // It fails with ENOENT when the thread was killed: then nobody waits for an answer.
   #send(value: number, error: number, flags: number): void {
+    this.#sendTo(this.#request, value, error, flags);
+  }
+
+  /** `id`: the call's, in two words. */
+  #sendTo(id: Uint32Array, value: number, error: number, flags: number): void {
     const response = this.#response;
-    response[0] = this.#request[0];
-    response[1] = this.#request[1];
+    response[0] = id[0];
+    response[1] = id[1];
     response[2] = value;
     response[3] = value < 0 ? 0xffffffff : value / TWO_32;
     response[4] = -error;

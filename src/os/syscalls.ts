@@ -8,6 +8,7 @@ const NONE = -1;
 
 /** By name: the number on x86-64, and on aarch64, which uses the generic table and has no calls that newer ones replace. */
 const TABLE = {
+  write: [1, 64],
   open: [2, NONE],
   stat: [4, NONE],
   fstat: [5, 80],

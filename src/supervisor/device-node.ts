@@ -1,4 +1,5 @@
-// What the supervisor needs of the devices that it gives to programs: what uverbs/ has, by its shape.
+// What the supervisor needs of the devices that it gives to programs: what uverbs/ and ucma/ have, by its shape.
+import type { UcmaCaller } from '../ucma/caller.ts';
 import type { Caller } from '../uverbs/caller.ts';
 
 /** Who opens a device. */
@@ -14,18 +15,26 @@ export interface DeviceFile {
   readonly owner: DeviceOwner;
   /** The last look left doorbells for the next. */
   readonly behind: boolean;
-  /** Our descriptor of the memory file that stands for it. */
+  /**
+   * Is it a memory file, which the program maps and writes doorbells to? Otherwise it is a pipe's read end, to be polled: then
+   * what the program writes is taken by {@link write}.
+   */
+  readonly memory: boolean;
+  /** Our descriptor of what stands for it. */
   readonly fd: number;
   /** RDMA_VERBS_IOCTL with its argument's address: 0 or an errno. */
-  ioctl(caller: Caller, address: number): number;
+  ioctl?(caller: Caller, address: number): number;
+  /** write(2): its result, a negated errno, or null when it will be answered later. */
+  write?(caller: UcmaCaller, address: number, length: number): number | null;
   /** Rings the queue pairs for what was written to the memory file; how many. */
   takeDoorbells(): number;
   close(): void;
 }
 
-/** One character device: `/dev/infiniband/uverbs0`. */
+/** One character device. */
 export interface DeviceNode {
-  readonly number: number;
+  /** In /dev/infiniband: `uverbs0`. */
+  readonly name: string;
   readonly cdev: { readonly major: number; readonly minor: number };
   open(owner: DeviceOwner): DeviceFile;
 }

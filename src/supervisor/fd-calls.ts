@@ -3,10 +3,10 @@ import * as C from '../os/constants.ts';
 import { libc } from '../os/libc.ts';
 import type { SeccompListener } from '../os/seccomp.ts';
 import type { SyscallName } from '../os/syscalls.ts';
-import type { FdRange } from './fd-range.ts';
+import { type FdRange, partFor } from './fd-range.ts';
 import type { OpenFile, OpenFiles } from './open-files.ts';
 import type { PathCalls } from './path-calls.ts';
-import { ProgramCaller } from './program-caller.ts';
+import { ProgramCaller, WritingCaller } from './program-caller.ts';
 import type { Program } from './programs.ts';
 import { freeSlot } from './slots.ts';
 
@@ -32,6 +32,9 @@ export class FdCalls {
       case 'ioctl':
         this.ioctl(program, open);
         break;
+      case 'write':
+        this.write(program, open);
+        break;
       case 'fstat':
         this.paths.fstat(program, open.node, listener.arg(1));
         break;
@@ -42,10 +45,10 @@ export class FdCalls {
         this.paths.fstatx(program, open.node);
         break;
       case 'dup':
-        this.dup(program, 0, false);
+        this.dup(program, open, 0, false);
         break;
       case 'fcntl':
-        this.dup(program, listener.int(2), listener.int(1) === C.F_DUPFD_CLOEXEC);
+        this.dup(program, open, listener.int(2), listener.int(1) === C.F_DUPFD_CLOEXEC);
         break;
       default:
         listener.proceed();
@@ -54,20 +57,30 @@ export class FdCalls {
 
   private ioctl(program: Program, open: OpenFile): void {
     const { listener } = this;
-    const error = open.file.ioctl(new ProgramCaller(program, listener), listener.arg(2));
+    const error = open.file.ioctl?.(new ProgramCaller(program, listener), listener.arg(2)) ?? C.ENOTTY;
     if (error === 0) listener.succeed();
     else listener.fail(error);
+  }
+
+  private write(program: Program, open: OpenFile): void {
+    const { listener } = this;
+    const { file } = open;
+    if (file.write === undefined) return listener.proceed();
+    const result = file.write(new WritingCaller(program, listener), listener.arg(1), listener.arg(2));
+    if (result === null) return;
+    if (result >= 0) listener.succeed(result);
+    else listener.fail(-result);
   }
 
   /**
    * A copy with a number in the reserved range, where fstat shows the device: libibverbs looks (ibv_import_device). It is of the
    * same open file, as dup() makes it.
    */
-  private dup(program: Program, atLeast: number, cloexec: boolean): void {
+  private dup(program: Program, open: OpenFile, atLeast: number, cloexec: boolean): void {
     const { listener } = this;
     // The kernel knows what is wrong with it.
     if (atLeast < 0 || atLeast >= this.range.high) return listener.proceed();
-    const slot = freeSlot(listener.tid, this.range, atLeast);
+    const slot = freeSlot(listener.tid, partFor(this.range, open.file.memory), atLeast);
     if (slot < 0) return listener.fail(C.EMFILE);
     const fd = program.pidfd.getFd(listener.int(0));
     if (fd === -1) return listener.proceed();

@@ -45,6 +45,8 @@ export function buildFilter(table: SyscallTable, range: FdRange): Buffer {
     for (const name of names) if (nr[name] >= 0) asm.ifEqual(nr[name], label);
   };
   asm.load(DATA_ARCH).ifEqual(table.auditArch, null, 'allow').load(DATA_NR);
+  // The most frequent of all.
+  route(['write'], 'write');
   route(PATHS, 'notify');
   route(AT_PATHS, 'at');
   route(['newfstatat'], 'newfstatat');
@@ -66,6 +68,7 @@ export function buildFilter(table: SyscallTable, range: FdRange): Buffer {
 
   asm.label('fcntl').load(dataArg(1)).ifEqual(C.F_DUPFD, 'fd').ifEqual(C.F_DUPFD_CLOEXEC, 'fd', 'allowed');
   asm.label('fd').load(dataArg(0)).ifAtLeast(range.high, 'allowed').ifAtLeast(range.low, 'notify', 'allowed');
+  asm.label('write').load(dataArg(0)).ifAtLeast(range.high, 'allowed').ifAtLeast(range.written, 'notify', 'allowed');
   asm.label('ioctl').load(dataArg(1)).ifEqual(RDMA_VERBS_IOCTL, 'notify', 'allowed');
   // Without this netlink family libibverbs looks for devices in sysfs.
   asm.label('socket').load(dataArg(0)).ifEqual(C.AF_NETLINK, null, 'allowed');

@@ -1,5 +1,5 @@
 // The opened devices of all programs: which there are, which descriptor means which, when they are closed.
-import { IN_CLOSE_WRITE, IN_MODIFY, O_CLOEXEC, O_RDWR } from '../os/constants.ts';
+import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, O_CLOEXEC, O_RDONLY, O_RDWR } from '../os/constants.ts';
 import { Inotify } from '../os/inotify.ts';
 import { check, libc } from '../os/libc.ts';
 import { allocate } from '../os/memory.ts';
@@ -12,9 +12,11 @@ export interface OpenFile {
   readonly node: DeviceNode;
   readonly key: string;
   readonly closeWatch: number;
+  /** -1: none. */
   readonly doorbellWatch: number;
 }
 
+const IN_CLOSE = IN_CLOSE_WRITE | IN_CLOSE_NOWRITE;
 const STAT_BYTES = 256;
 
 export class OpenFiles {
@@ -30,24 +32,26 @@ export class OpenFiles {
   private readonly stat = allocate(STAT_BYTES);
 
   /**
-   * Takes a file up that `node` has opened; a descriptor for the program, which the caller gives away and closes.
+   * Takes a file up that `node` has opened; a descriptor for the program, opened with `flags`, which the caller gives away and
+   * closes.
    *
    * It is of a file opened anew: the one that memfd_create made tells no events (FMODE_NONOTIFY). When the program's last
-   * descriptor and mapping of it is gone (closed, or the processes have ended) there is an IN_CLOSE_WRITE. So there is when a
+   * descriptor and mapping of it is gone (closed, or the processes have ended) there is an IN_CLOSE_WRITE (of a pipe's read end, IN_CLOSE_NOWRITE). So there is when a
    * program opens /proc/self/fd/N once more and closes that: then its device is closed under it.
    */
-  add(node: DeviceNode, file: DeviceFile): number {
+  add(node: DeviceNode, file: DeviceFile, flags: number): number {
     const path = `/proc/self/fd/${file.fd}`;
     const error = statInto(path, 0, this.stat);
     if (error !== 0) throw new Error(`stat of ${path}: errno ${error}`);
+    const { memory } = file;
     const open: OpenFile = {
       file,
       node,
       key: fileKey(this.stat),
-      closeWatch: this.closes.watch(path, IN_CLOSE_WRITE),
-      doorbellWatch: this.doorbells.watch(path, IN_MODIFY),
+      closeWatch: this.closes.watch(path, memory ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE),
+      doorbellWatch: memory ? this.doorbells.watch(path, IN_MODIFY) : -1,
     };
-    const fd = check(libc().open(path, O_RDWR | O_CLOEXEC, 0), 'open');
+    const fd = check(libc().open(path, (memory ? O_RDWR : O_RDONLY) | flags | O_CLOEXEC, 0), 'open');
     this.list.push(open);
     this.byKey.set(open.key, open);
     this.byCloseWatch.set(open.closeWatch, open);
@@ -75,7 +79,7 @@ export class OpenFiles {
   takeCloses(): void {
     this.closes.drain((watch, mask) => {
       const open = this.byCloseWatch.get(watch);
-      if (open !== undefined && (mask & IN_CLOSE_WRITE) !== 0) this.close(open);
+      if (open !== undefined && (mask & IN_CLOSE) !== 0) this.close(open);
     });
   }
 
@@ -86,7 +90,7 @@ export class OpenFiles {
     this.byKey.delete(open.key);
     this.byCloseWatch.delete(open.closeWatch);
     this.closes.unwatch(open.closeWatch);
-    this.doorbells.unwatch(open.doorbellWatch);
+    if (open.doorbellWatch >= 0) this.doorbells.unwatch(open.doorbellWatch);
     open.file.close();
   }
 

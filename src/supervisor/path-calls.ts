@@ -5,8 +5,8 @@ import { addressOf, allocate } from '../os/memory.ts';
 import type { SeccompListener } from '../os/seccomp.ts';
 import { isDirectory, STATX_BYTES, showDevice, showDeviceX, statInto, statxInto } from '../os/stat.ts';
 import type { SyscallName, SyscallTable } from '../os/syscalls.ts';
-import type { DeviceNode, Tree } from './device-node.ts';
-import type { FdRange } from './fd-range.ts';
+import type { DeviceFile, DeviceNode, Tree } from './device-node.ts';
+import { type FdRange, partFor } from './fd-range.ts';
 import type { OpenFiles } from './open-files.ts';
 import { hasNetRaw } from './program-caller.ts';
 import type { Program } from './programs.ts';
@@ -123,9 +123,13 @@ export class PathCalls {
     if ((flags & this.table.O_DIRECTORY) !== 0) return listener.fail(C.ENOTDIR);
     if ((flags & C.O_CREAT) !== 0 && (flags & C.O_EXCL) !== 0) return listener.fail(C.EEXIST);
     const { tid } = listener;
-    const slot = freeSlot(tid, this.range, 0);
-    if (slot < 0) return listener.fail(C.EMFILE);
-    const fd = this.openAnew(program, node, tid);
+    const file = node.open({ pid: program.pid, command: program.command, netRaw: hasNetRaw(tid) });
+    const slot = freeSlot(tid, partFor(this.range, file.memory), 0);
+    if (slot < 0) {
+      file.close();
+      return listener.fail(C.EMFILE);
+    }
+    const fd = this.describe(node, file, flags & C.O_NONBLOCK);
     const result = listener.succeedWithFd(fd, slot, (flags & C.O_CLOEXEC) !== 0);
     // When the program did not get it this was the last descriptor, and what follows is as if the program had closed it.
     libc().close(fd);
@@ -133,10 +137,9 @@ export class PathCalls {
   }
 
   /** A descriptor for the program. */
-  private openAnew(program: Program, node: DeviceNode, tid: number): number {
-    const file = node.open({ pid: program.pid, command: program.command, netRaw: hasNetRaw(tid) });
+  private describe(node: DeviceNode, file: DeviceFile, flags: number): number {
     try {
-      return this.files.add(node, file);
+      return this.files.add(node, file, flags);
     } catch (error) {
       file.close();
       throw error;
@@ -219,4 +222,4 @@ export class PathCalls {
   }
 }
 
-const nodePath = (node: DeviceNode): string => `/dev/infiniband/uverbs${node.number}`;
+const nodePath = (node: DeviceNode): string => `/dev/infiniband/${node.name}`;

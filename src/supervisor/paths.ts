@@ -2,14 +2,21 @@
 import { posix } from 'node:path';
 
 /** What is mapped: these and all below. */
-export const MAPPED: readonly string[] = ['/sys/class/infiniband', '/sys/class/infiniband_verbs', '/dev/infiniband'];
+export const MAPPED: readonly string[] = [
+  '/sys/class/infiniband',
+  '/sys/class/infiniband_verbs',
+  '/sys/class/misc/rdma_cm',
+  '/dev/infiniband',
+];
 
 /** No path without one of these can lead there (the second: from a working directory that is in the tree). */
-const HINTS = ['infiniband', 'uverbs'] as const;
+const HINTS = ['infiniband', 'uverbs', 'rdma_cm'] as const;
 const F = 0x66;
 const U = 0x75;
+const D = 0x64;
 const HINT_F = Buffer.from('finiband');
 const HINT_U = Buffer.from(HINTS[1]);
+const HINT_D = Buffer.from('dma_cm');
 
 /**
  * Whether the path in `buf`, from 0 to `end`, needs a closer look. It is asked of every file that any program opens: so a loop
@@ -18,7 +25,9 @@ const HINT_U = Buffer.from(HINTS[1]);
 export function isCandidate(buf: Buffer, end: number): boolean {
   for (let i = 0; i < end; i++) {
     const c = buf[i];
-    if (c === F ? startsAt(buf, i, end, HINT_F) : c === U && startsAt(buf, i, end, HINT_U)) return true;
+    if (c === F && startsAt(buf, i, end, HINT_F)) return true;
+    if (c === U && startsAt(buf, i, end, HINT_U)) return true;
+    if (c === D && startsAt(buf, i, end, HINT_D)) return true;
   }
   return false;
 }

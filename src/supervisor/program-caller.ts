@@ -1,8 +1,10 @@
 import type { ErrnoName } from '../core/errors.ts';
 import { VerbsError } from '../core/errors.ts';
+import { O_NONBLOCK } from '../os/constants.ts';
 import { errnoName } from '../os/errors.ts';
-import { describeFd, inOurUserNamespace, processStatus } from '../os/process-status.ts';
+import { describeFd, fdFlags, inOurUserNamespace, processStatus } from '../os/process-status.ts';
 import type { SeccompListener } from '../os/seccomp.ts';
+import type { Deferred, UcmaCaller } from '../ucma/caller.ts';
 import type { Caller } from '../uverbs/caller.ts';
 import type { Program } from './programs.ts';
 
@@ -19,8 +21,8 @@ export function hasNetRaw(tid: number): boolean {
 export class ProgramCaller implements Caller {
   readonly pid: number;
   readonly memory: Program['memory'];
-  private readonly tid: number;
-  private readonly listener: SeccompListener;
+  protected readonly tid: number;
+  protected readonly listener: SeccompListener;
 
   constructor(program: Program, listener: SeccompListener) {
     this.pid = program.pid;
@@ -50,5 +52,28 @@ export class ProgramCaller implements Caller {
 
   describeFd(fd: number): string | null {
     return describeFd(this.tid, fd);
+  }
+}
+
+/** One that writes to a file whose writes are commands. */
+export class WritingCaller extends ProgramCaller implements UcmaCaller {
+  private readonly fd: number;
+
+  constructor(program: Program, listener: SeccompListener) {
+    super(program, listener);
+    this.fd = listener.int(0);
+  }
+
+  get nonBlocking(): boolean {
+    return (fdFlags(this.tid, this.fd) & O_NONBLOCK) !== 0;
+  }
+
+  /** The network is the supervisor's, as for {@link hasNetRaw}. */
+  get netBindService(): boolean {
+    return processStatus(this.tid)?.netBindService === true && inOurUserNamespace(this.tid);
+  }
+
+  defer(): Deferred {
+    return this.listener.defer();
   }
 }

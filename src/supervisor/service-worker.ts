@@ -64,7 +64,7 @@ leaveSignalsToOthers();
 async function main(): Promise<void> {
   const { rxe, capture, injector } = await assemble(data.device);
   const timed = injector?.timedEvents(rxe.device) ?? [];
-  const { nodes, tree, turn } = makeDevices(rxe, data.root, data.trace ? say : null);
+  const { nodes, tree, turn, close } = makeDevices(rxe, data.root, data.trace ? say : null);
   const control = new EventFd();
   const files = new OpenFiles();
   let service: Service | null = null;
@@ -99,6 +99,7 @@ async function main(): Promise<void> {
     );
     void service.run().then(() => {
       files.closeAll();
+      close();
       rxe.close();
       capture?.close();
       listener.close();
@@ -112,7 +113,9 @@ async function main(): Promise<void> {
     device: rxe.device.name,
     netdev: rxe.link.netdev,
     addresses: rxe.link.addresses.map(({ text }) => text),
-    contexts: files.list.map(({ file }) => ({ id: file.id, pid: file.owner.pid, command: file.owner.command })),
+    contexts: files.list
+      .filter(({ node }) => node === nodes[0])
+      .map(({ file }) => ({ id: file.id, pid: file.owner.pid, command: file.owner.command })),
     resources: listResources(rxe.device),
     counters: { ...rxe.engine.counters, ...rxe.link.stats },
   });

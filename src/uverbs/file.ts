@@ -30,6 +30,8 @@ export class UverbsFile {
   readonly queues: QueueFile;
   readonly events = new EventFiles();
   readonly gate = new DoorbellGate();
+  /** Programs get a memory file. */
+  readonly memory = true;
   private readonly log: DoorbellLog;
   private opened: Context | null = null;
   private closed = false;

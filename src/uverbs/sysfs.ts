@@ -46,11 +46,16 @@ export class SysfsTree {
     this.add(`${VERBS}/${name}/dev`, () => `${cdev.major}:${cdev.minor}`);
     this.add(`${VERBS}/${name}/abi_version`, () => `${abi.abiVersion}`);
     for (const [path, text] of deviceFiles(device, abi)) this.add(`${IBDEV}/${device.name}/${path}`, text);
-    // Opening it is what opens the device; the file only stands in its place.
+    this.addNode(name);
+  }
+
+  /** A file in /dev/infiniband: opening it is what opens the device, the file only stands in its place. */
+  addNode(name: string): void {
     writeFileSync(join(this.root, DEV, name), '');
   }
 
-  private add(path: string, text: Text): void {
+  /** Puts a file for a device of another kind in, with what it says. */
+  add(path: string, text: Text): void {
     this.files.set(path, { text, now: null });
     mkdirSync(join(this.root, dirname(path)), { recursive: true });
   }

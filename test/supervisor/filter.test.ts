@@ -11,7 +11,7 @@ const EPROTONOSUPPORT = 0x00050000 | 93;
 const FDCWD = -100;
 const FDCWD_INT = 0xffffff9c;
 const EMPTY = 0x1000;
-const range = { low: 512, high: 1024 };
+const range = { low: 512, high: 1024, written: 640 };
 
 // Numbers from the kernel's own tables, not from ours: asm/unistd_64.h, asm-generic/unistd.h.
 const numbers = {
@@ -111,6 +111,12 @@ for (const name of ['x64', 'arm64'] as const) {
       assert.equal(decide(n.ioctl, 3, 0x5401, 0x1000), ALLOW);
     });
 
+    test('write: where writes are commands', () => {
+      const nr = name === 'x64' ? 1 : 64;
+      for (const fd of [0, 1, 511, 512, 639, 1024, -1]) assert.equal(decide(nr, fd, 0x1000, 32), ALLOW, `${fd}`);
+      for (const fd of [640, 1023]) assert.equal(decide(nr, fd, 0x1000, 32), NOTIFY, `${fd}`);
+    });
+
     test('NETLINK_RDMA has no protocol', () => {
       assert.equal(decide(n.socket, 16, 0x80003, 20), EPROTONOSUPPORT);
       assert.equal(decide(n.socket, 16, 3, 0), ALLOW, 'NETLINK_ROUTE');
@@ -135,8 +141,8 @@ for (const name of ['x64', 'arm64'] as const) {
 }
 
 test('the reserved range: below 1024 for select(), inside the limit', () => {
-  assert.deepEqual(reservedRange(1024), { low: 512, high: 1024 });
-  assert.deepEqual(reservedRange(2 ** 30), { low: 512, high: 1024 });
-  assert.deepEqual(reservedRange(256), { low: 128, high: 256 });
-  assert.deepEqual(reservedRange(1023), { low: 512, high: 1023 });
+  assert.deepEqual(reservedRange(1024), { low: 512, high: 1024, written: 640 });
+  assert.deepEqual(reservedRange(2 ** 30), { low: 512, high: 1024, written: 640 });
+  assert.deepEqual(reservedRange(256), { low: 128, high: 256, written: 160 });
+  assert.deepEqual(reservedRange(1023), { low: 512, high: 1023, written: 639 });
 });

@@ -13,6 +13,7 @@ test('what leads into the tree', () => {
     ['//sys///class/./infiniband/rxe0/../rxe0/ports', '/sys/class/infiniband/rxe0/ports'],
     ['/sys/class/net/../infiniband_verbs/abi_version', '/sys/class/infiniband_verbs/abi_version'],
     ['/dev/infiniband/uverbs0', '/dev/infiniband/uverbs0'],
+    ['/sys/class/misc/rdma_cm/abi_version', '/sys/class/misc/rdma_cm/abi_version'],
     ['/dev/infiniband/../infiniband/uverbs0', '/dev/infiniband/uverbs0'],
     [`${ROOT}/dev/infiniband/uverbs0`, '/dev/infiniband/uverbs0'],
   ] as const) {

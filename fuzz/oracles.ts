@@ -3,6 +3,7 @@ import { QpState, QpType } from '../src/core/constants.ts';
 import type { Engine } from '../src/transport/engine.ts';
 import { psnDiff } from '../src/transport/psn.ts';
 import { Slot as SendSlot, SlotState, type SoftQp } from '../src/transport/qp.ts';
+import type { Unconfirmed } from '../src/transport/unconfirmed.ts';
 import type { PeerWindow } from '../src/transport/window.ts';
 import type { Slot } from './slot.ts';
 import { violated } from './violation.ts';
@@ -16,6 +17,7 @@ interface Insides {
 }
 interface PortInsides {
   readonly paths: Map<unknown, { readonly window: PeerWindow; readonly reads: PeerWindow }>;
+  readonly destinations: Map<unknown, Unconfirmed>;
   readonly receiveWindow: PeerWindow;
 }
 
@@ -100,7 +102,7 @@ export function checkEngine(world: World): void {
 }
 
 function checkWindows(world: World): void {
-  const { paths, receiveWindow } = portOf(world);
+  const { paths, destinations, receiveWindow } = portOf(world);
   const { slots } = world;
   if (paths.size > MOST_PATHS) violated('paths pile up', `${paths.size}`);
   let reading = 0;
@@ -117,6 +119,16 @@ function checkWindows(world: World): void {
     if (path.reads.used !== asked) violated('window of READs: sum', `${path.reads.used} used, ${asked} known`);
     if (path.window.used !== sum) violated('peer window: sum', `${path.window.used} used, ${sum} known`);
     if (path.window.waiters.length > slots.length * 3) violated('waiters pile up', `${path.window.waiters.length}`);
+  }
+  for (const to of destinations.values()) {
+    for (const qp of to.waiters) waiting.add(qp);
+    const { sent, confirmed } = to as unknown as { sent: number; confirmed: number };
+    if (!Number.isInteger(sent - confirmed) || sent < confirmed)
+      violated('unconfirmed: no amount', `${sent - confirmed}`);
+    if (to.waiters.length > slots.length * 3) violated('waiters pile up', `${to.waiters.length}`);
+    if (to.waiters.length === 0) continue;
+    if (sent === confirmed) violated('waiters for what is confirmed', `${sent}`);
+    if (!to.waiting || !Number.isFinite(world.rxe.engine.nextDeadline)) violated('waiters without a timer', `${sent}`);
   }
   for (const slot of slots) {
     if (slot.qp.waitsForWindow && !waiting.has(slot.qp))

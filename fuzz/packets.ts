@@ -1,10 +1,12 @@
 // Packets for the device: its own that come back to it, changed ones, made-up ones that have a shape, and noise.
 import { QpType } from '../src/core/constants.ts';
+import type { Unconfirmed } from '../src/transport/unconfirmed.ts';
 import { BTH_LEN, BTH_MIG, BTH_PAD_SHIFT, BTH_SE, setBthPsn, writeBth } from '../src/wire/bth.ts';
 import { putU24, putU32, putU64 } from '../src/wire/bytes.ts';
 import { writeDeth } from '../src/wire/deth.ts';
 import {
   CNP,
+  ECHO,
   knownOpcodes,
   OPF_ATOMIC_WRITE,
   OPF_END,
@@ -20,7 +22,9 @@ import {
   opcodeIethOff,
   opcodeImmOff,
   opcodeRethOff,
+  PROBE,
 } from '../src/wire/opcodes.ts';
+import { PROBE_PACKET_LEN, writeProbe } from '../src/wire/probe.ts';
 import type { Dice } from './dice.ts';
 import { messageLength, psnNear, target, transportBits, WORDS } from './interesting.ts';
 import type { Slot } from './slot.ts';
@@ -153,6 +157,7 @@ export class Packets {
           : dice.range(4, 5);
     if (dice.chance(0.04)) opcode = dice.chance(0.5) ? dice.pick(KNOWN) : dice.below(256);
     else if (dice.chance(0.01)) opcode = CNP;
+    else if (dice.chance(0.011)) return this.probe(slot);
     const flags = opcodeFlags[opcode];
     const header = opcodeHeaderLen[opcode] || dice.range(12, 40);
     const size = this.payloadOf(flags, qp.mtu);
@@ -177,6 +182,20 @@ export class Packets {
     buf.fill(dice.u32(), header, length);
     this.send(slot, length + 4);
     return 'shaped';
+  }
+
+  /** One of our own that asks or answers, by a token that is known or not. */
+  private probe(slot: Slot): string {
+    const { buf, dice, world } = this;
+    const { destinations } = world.rxe.port as unknown as { destinations: Map<unknown, Unconfirmed> };
+    const known = [...destinations.values()];
+    const to = known.length > 0 && dice.chance(0.9) ? dice.pick(known) : null;
+    const count = dice.chance(0.2) ? dice.u32() : (to?.count ?? 0) - (dice.chance(0.5) ? 0 : dice.below(100_000));
+    const grant = dice.chance(0.5) ? dice.below(100_000) : dice.pick(WORDS);
+    writeProbe(buf, 0, dice.chance(0.7) ? ECHO : PROBE, 0xffff, to?.token ?? dice.u32(), count, grant);
+    if (dice.chance(0.1)) buf[dice.below(PROBE_PACKET_LEN)] = dice.u32();
+    this.send(slot, PROBE_PACKET_LEN + 4);
+    return 'probe';
   }
 
   private payloadOf(flags: number, mtu: number): number {

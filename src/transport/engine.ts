@@ -401,6 +401,7 @@ export class Engine {
   /** Forgets all that was under way. */
   quiesce(qp: SoftQp): void {
     this.requester.releaseAll(qp);
+    if (qp.type !== QpType.RC && qp.waitsForWindow) this.prober.forget(qp);
     qp.rnrUntil = 0;
     qp.paceUntil = 0;
     qp.ackDeadline = Number.POSITIVE_INFINITY;

@@ -11,8 +11,8 @@ import type { SoftQp } from './qp.ts';
 import type { Unconfirmed } from './unconfirmed.ts';
 
 /** A lost probe or answer: asked again after so long, and then after twice as long each time, up to so long. */
-const AGAIN_US = 1000;
-const AGAIN_MOST_US = 8000;
+const AGAIN_US = 4000;
+const AGAIN_MOST_US = 16_000;
 /** Without an answer for so long, from a peer that never gave one, and from one that did: what is on its way is given up. */
 const UNKNOWN_US = 100_000;
 const KNOWN_US = 250_000;
@@ -58,8 +58,7 @@ export class Prober {
     to.stalledSince = Math.min(to.stalledSince, now);
     to.interval = AGAIN_US;
     to.probeAgainAt = now + AGAIN_US;
-    if (!to.listed) this.waiting.push(to);
-    to.listed = true;
+    this.waiting.push(to);
     this.next = Math.min(this.next, to.probeAgainAt);
     if (to.unasked) this.probe(to);
   }
@@ -92,11 +91,32 @@ export class Prober {
   }
 
   private release(to: Unconfirmed): void {
-    to.waiting = false;
+    this.rest(to);
     const { waiters } = to;
     if (waiters.length === 0) return;
     to.waiters = [];
     this.engine.wake(waiters);
+  }
+
+  /** Nobody waits for `to` any more. */
+  private rest(to: Unconfirmed): void {
+    if (!to.waiting) return;
+    to.waiting = false;
+    const { waiting } = this;
+    waiting.splice(waiting.indexOf(to), 1);
+    // Else it is found out when it has come.
+    if (waiting.length === 0) this.next = Number.POSITIVE_INFINITY;
+  }
+
+  /** `qp` sends no more. */
+  forget(qp: SoftQp): void {
+    for (const to of this.waiting.slice()) {
+      const i = to.waiters.indexOf(qp);
+      if (i < 0) continue;
+      qp.waitsForWindow = false;
+      to.waiters.splice(i, 1);
+      if (to.waiters.length === 0) this.rest(to);
+    }
   }
 
   private answer(packet: Inbound): boolean {
@@ -130,30 +150,20 @@ export class Prober {
 
   /** `next` has come. */
   expire(): void {
-    const { engine, waiting } = this;
+    const { engine } = this;
     const { now } = engine;
-    let next = Number.POSITIVE_INFINITY;
-    let kept = 0;
-    for (let i = 0; i < waiting.length; i++) {
-      const to = waiting[i];
-      if (to.waiting && now - to.stalledSince >= (to.heard ? KNOWN_US : UNKNOWN_US)) {
+    for (const to of this.waiting.slice()) {
+      if (now - to.stalledSince >= (to.heard ? KNOWN_US : UNKNOWN_US)) {
         to.giveUp(to.heard ? PATIENCE_KNOWN : PATIENCE_UNKNOWN);
         this.release(to);
-      }
-      if (!to.waiting) {
-        to.listed = false;
-        continue;
-      }
-      if (to.probeAgainAt <= now) {
+      } else if (to.probeAgainAt <= now) {
         this.probe(to);
         engine.flushSoon();
         to.interval = Math.min(2 * to.interval, AGAIN_MOST_US);
         to.probeAgainAt = now + to.interval;
       }
-      next = Math.min(next, to.probeAgainAt);
-      waiting[kept++] = to;
     }
-    waiting.length = kept;
-    this.next = next;
+    this.next = Number.POSITIVE_INFINITY;
+    for (const to of this.waiting) this.next = Math.min(this.next, to.probeAgainAt);
   }
 }

@@ -39,7 +39,6 @@ export class Unconfirmed {
   misses = 0;
   // The prober's clock, while queue pairs wait.
   waiting = false;
-  listed = false;
   /** Since when queue pairs wait without anything being confirmed; Infinity: they do not. */
   stalledSince = Number.POSITIVE_INFINITY;
   probeAgainAt = 0;

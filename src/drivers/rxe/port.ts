@@ -138,10 +138,6 @@ export class RocePort implements Port {
       tos: responsive ? (av.trafficClass & ~ECN_MASK) | ECN_CAPABLE : av.trafficClass,
       ttl: av.hopLimit || DEFAULT_TTL,
     });
-    return this.pathOf(flow);
-  }
-
-  private pathOf(flow: Flow): RocePath {
     let path = this.paths.get(flow);
     if (path === undefined) {
       path = new RocePath(flow, flow.link.window, this.destination(flow));
@@ -168,7 +164,8 @@ export class RocePort implements Port {
     const key = `${local} ${src.join('.')}`;
     let path = this.backs.get(key) ?? null;
     if (path === null && this.backs.size < MOST_BACKS) {
-      path = this.pathOf(this.link.flow({ local, dst: src, dport: ROCE_UDP_PORT, tos: 0, ttl: DEFAULT_TTL }));
+      const flow = this.link.flow({ local, dst: src, dport: ROCE_UDP_PORT, tos: 0, ttl: DEFAULT_TTL });
+      path = new RocePath(flow, flow.link.window, null);
       this.backs.set(key, path);
     }
     this.back = path;

@@ -81,6 +81,8 @@ export class Requester {
     if (index === qp.sqFresh) {
       // SQD: what has begun is finished, nothing new begins (IBTA 10.3.1).
       if (index === qp.sq.producer || qp.attr.state === QpState.SQD) return Sent.WAIT;
+      // A poster that takes its index back must not lead round the ring, into what is under way: one slot stays empty.
+      if (qp.sq.next(index) === qp.sq.consumer) return Sent.WAIT;
       const status = openSlot(qp, index);
       qp.sqFresh = qp.sq.next(index);
       if (status !== WcStatus.SUCCESS) return this.failed(qp, index, status);

@@ -53,7 +53,8 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
     await service.listen(await launch.listener);
     const control = await answerQuestions(service, command);
     const stopSignals = passSignals(() => launch.pid);
-    const reap = (): void => reapOrphans((pid) => pid === launch.pid && !launch.over);
+    // The program is waited for by libuv; until its process id is known any child may be it (one that fails to execute, too).
+    const reap = (): void => reapOrphans((pid) => !launch.over && (launch.pid === 0 || pid === launch.pid));
     process.on('SIGCHLD', reap);
     try {
       launch.go();

@@ -69,7 +69,7 @@ suite('ibv_rc_pingpong', () => {
 test('a peer that is killed in mid-transfer: the other fails, the run goes on', async (t) => {
   if (!requireProgram(t, 'ibv_rc_pingpong', 'ibverbs-utils')) return;
   const program = `ibv_rc_pingpong -g 0 -e -n 10000000 -p ${port++}`;
-  const { stdout } = await infinitiveRun([
+  const { stdout, stderr, signal } = await infinitiveRun([
     'bash',
     '-c',
     `cd ${DIRECTORY}; stdbuf -oL ${program} >victim & victim=$!
@@ -77,5 +77,5 @@ test('a peer that is killed in mid-transfer: the other fails, the run goes on', 
      ${program} 127.0.0.1 >/dev/null & sleep 1
      kill -9 $victim; wait %2; echo "client $?"; ibv_devices | grep -c rxe0`,
   ]);
-  assert.equal(stdout, 'client 1\n1\n');
+  assert.equal(stdout, 'client 1\n1\n', `${signal}: ${stderr}`);
 });

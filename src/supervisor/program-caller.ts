@@ -2,6 +2,7 @@ import type { ErrnoName } from '../core/errors.ts';
 import { VerbsError } from '../core/errors.ts';
 import { O_NONBLOCK } from '../os/constants.ts';
 import { errnoName } from '../os/errors.ts';
+import { libc } from '../os/libc.ts';
 import { describeFd, fdFlags, inOurUserNamespace, processStatus } from '../os/process-status.ts';
 import type { SeccompListener } from '../os/seccomp.ts';
 import type { Deferred, UcmaCaller } from '../ucma/caller.ts';
@@ -23,12 +24,14 @@ export class ProgramCaller implements Caller {
   readonly memory: Program['memory'];
   protected readonly tid: number;
   protected readonly listener: SeccompListener;
+  private readonly program: Program;
 
   constructor(program: Program, listener: SeccompListener) {
     this.pid = program.pid;
     this.memory = program.memory;
     this.tid = listener.tid;
     this.listener = listener;
+    this.program = program;
   }
 
   /** As it is now: programs drop capabilities, and threads have their own. */
@@ -52,6 +55,16 @@ export class ProgramCaller implements Caller {
 
   describeFd(fd: number): string | null {
     return describeFd(this.tid, fd);
+  }
+
+  withFile(use: (fd: number) => void): void {
+    const fd = this.program.pidfd.getFd(this.listener.int(0));
+    if (fd === -1) return;
+    try {
+      use(fd);
+    } finally {
+      libc().close(fd);
+    }
   }
 }
 

@@ -19,7 +19,8 @@ let addresses = 0;
 // Fresh for each run, so that nothing of an earlier one is met.
 const freshIp = (): string => {
   addresses++;
-  return `127.77.${Math.floor(addresses / 254)}.${1 + (addresses % 254)}`;
+  // Another such run on this host has other addresses.
+  return `127.${64 + (process.pid % 128)}.${Math.floor(addresses / 254)}.${1 + (addresses % 254)}`;
 };
 
 const CLI = repoPath('src/cli/main.ts');

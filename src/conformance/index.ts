@@ -18,8 +18,8 @@ export {
   udpPair,
   udpSide,
 } from './machine.ts';
-export { conformance } from './suite.ts';
 export { remoteSide, serve } from './remote.ts';
 export type { CheckResult, Report, StatementResult, Status, VerbResult } from './report.ts';
 export { EXCEPTIONS, type RunOptions, runConformance } from './run.ts';
 export type { Facts, Side } from './side.ts';
+export { conformance } from './suite.ts';

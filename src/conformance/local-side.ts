@@ -19,13 +19,15 @@ const DEFAULT_IOVA = 0x100000;
 export class LocalSide implements S.Side {
   readonly device: Device;
   private readonly run: Run;
+  private readonly clock: () => number;
   private context: Context;
   private arrived: AsyncEvent[] = [];
   private readonly buffers = new Map<S.Handle, Buffer>();
 
-  constructor(device: Device, run: Run) {
+  constructor(device: Device, run: Run, clock: () => number) {
     this.device = device;
     this.run = run;
+    this.clock = clock;
     this.context = this.open();
   }
 
@@ -270,6 +272,10 @@ export class LocalSide implements S.Side {
       ackAsyncEvent(event);
       return { type: nameOf(EventType, event.type), handle: event.object?.handle ?? 0 };
     });
+  }
+
+  async now(): Promise<number> {
+    return this.clock();
   }
 
   async wait(us: number): Promise<void> {

@@ -67,6 +67,6 @@ const EVERY: Readonly<Record<keyof Side, true>> = {
   ...{ regMr: true, reregMr: true, fill: true, bytes: true, allocMw: true, bindMw: true, createChannel: true },
   ...{ createCq: true, resizeCq: true, notify: true, events: true, poll: true, createQp: true, modifyQp: true },
   ...{ queryQp: true, postSend: true, postRecv: true, createSrq: true, modifySrq: true, querySrq: true },
-  ...{ createAh: true, queryAh: true, attachMcast: true, detachMcast: true, asyncEvents: true, wait: true },
+  ...{ createAh: true, queryAh: true, attachMcast: true, detachMcast: true, asyncEvents: true, now: true, wait: true },
 };
 const METHODS = Object.keys(EVERY) as (keyof Side)[];

@@ -200,6 +200,8 @@ export interface Side {
 
   /** Takes the asynchronous events there are, waiting until there are `count` of them at most so long. */
   asyncEvents(count: number, withinUs: number): Promise<Event[]>;
+  /** The time on the end's clock. */
+  now(): Promise<number>;
   /** Lets so much time go by. */
   wait(us: number): Promise<void>;
 }

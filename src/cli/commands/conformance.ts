@@ -85,7 +85,14 @@ async function here({ device, ip, simulated }: Flags): Promise<Opened> {
   const driver = DRIVERS[device];
   if (simulated || !isLinux()) return { open: () => simulatedPair(driver), close: () => {} };
   const first = ip ?? '127.0.0.1';
-  return { open: () => udpPair(driver, [first, first === '127.0.0.2' ? '127.0.0.1' : '127.0.0.2']), close: () => {} };
+  return { open: () => udpPair(driver, [first, neighbour(first)]), close: () => {} };
+}
+
+/** Another loopback address of the same /16, which is a subnet to drivers that address by LID. */
+function neighbour(address: string): string {
+  const match = /^(127\.\d+\.\d+)\.(\d+)$/.exec(address);
+  if (match === null) return '127.0.0.2';
+  return `${match[1]}.${match[2] === '1' ? 2 : 1}`;
 }
 
 async function withPeer({ device, ip = '127.0.0.1' }: Flags, peer: string): Promise<Opened> {

@@ -257,6 +257,10 @@ export class ProgramSide implements S.Side {
       });
   }
 
+  async now(): Promise<number> {
+    return performance.now() * 1000;
+  }
+
   async wait(us: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, Math.ceil(us / 1000)));
   }

@@ -57,10 +57,14 @@ interface Wish {
   readonly async: EventStream | null;
 }
 
-function checkType(type: number, caller: Caller): void {
+function checkType(file: UverbsFile, type: number, caller: Caller): void {
   if (KNOWN_TYPES.includes(type)) refuse('EOPNOTSUPP', `there are no queue pairs of type ${type}`);
   if (!USER_TYPES.includes(type)) refuse('EINVAL', `type ${type} is none for programs`);
-  if (type === QpType.RAW_PACKET && !caller.netRaw) refuse('EPERM', 'raw packets need CAP_NET_RAW');
+  // Linux asks for the right before it asks the device; who lacks both learns here that no right would help.
+  const { qpTypes } = file.device.device;
+  if (type === QpType.RAW_PACKET && qpTypes.includes(type) && !caller.netRaw) {
+    refuse('EPERM', 'raw packets need CAP_NET_RAW');
+  }
 }
 
 function make(file: UverbsFile, caller: Caller, driver: DriverData, wish: Wish): QueuePair {
@@ -95,7 +99,7 @@ function create(call: WriteCall, base: number, extended: boolean): void {
   const { file, caller, driver } = call;
   const at = (offset: number): number => offset - CreateQp.userHandle + base;
   const type = call.u8(at(CreateQp.qpType));
-  checkType(type, caller);
+  checkType(file, type, caller);
   const isSrq = call.u8(at(CreateQp.isSrq)) !== 0;
   const qp = make(file, caller, driver, {
     type,
@@ -213,7 +217,7 @@ export const qpMethods: readonly Method[] = [
     run: (attrs) => {
       const { file, caller } = attrs;
       const type = attrs.constant(NEW.TYPE, 0xff);
-      checkType(type, caller);
+      checkType(file, type, caller);
       // There are no such objects: as handles of what does not exist.
       if (attrs.has(NEW.XRCD) || attrs.has(NEW.IND_TABLE)) refuse('EINVAL', 'neither XRC nor indirection tables');
       const flags = attrs.flags(NEW.FLAGS, KNOWN_FLAGS);

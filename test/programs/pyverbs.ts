@@ -39,11 +39,14 @@ function check(output: string): string {
   }
   const expected = JSON.parse(readFileSync(LIST, 'utf8')) as Results;
   for (const test of new Set([...Object.keys(expected), ...Object.keys(results)])) {
-    if (results[test] === 'failed' || results[test] === expected[test]) continue;
+    // Why a test is skipped may differ between machines (huge pages, /dev/dri); that it is may not.
+    if (results[test] === 'failed' || kindOf(results[test]) === kindOf(expected[test])) continue;
     wrong.push(`${test}: ${results[test] ?? 'did not run'}, and the list has: ${expected[test] ?? 'nothing'}`);
   }
   return wrong.join('; ');
 }
+
+const kindOf = (result: string | undefined): string | undefined => result?.split(':')[0];
 
 export const pyverbs: readonly ProgramCase[] = [
   {

@@ -21,4 +21,8 @@ export class Counters {
   np_ecn_marked_roce_packets = 0;
   np_cnp_sent = 0;
   rp_cnp_handled = 0;
+  // Ours (prober.ts): probes and answers sent and received, and how often an answer was given up.
+  sent_probes = 0;
+  rcvd_probes = 0;
+  probe_timeouts = 0;
 }

@@ -72,6 +72,7 @@ export class Prober {
     writeProbe(port.buf, at, PROBE, engine.defaultPkey, to.token, to.count, 0);
     port.end();
     engine.counters.sent_pkts++;
+    engine.counters.sent_probes++;
     to.asked(engine.now);
     this.asked.set(to.token, to);
     return true;
@@ -81,6 +82,7 @@ export class Prober {
   receive(packet: Inbound, opcode: number, length: number): boolean {
     const { buf, off } = packet;
     if (length !== 0 || !isProbe(buf, off)) return false;
+    this.engine.counters.rcvd_probes++;
     if (opcode === PROBE) return this.answer(packet);
     if (opcode !== ECHO) return false;
     const to = this.asked.get(probeToken(buf, off));
@@ -138,6 +140,7 @@ export class Prober {
     writeProbe(port.buf, at, ECHO, engine.defaultPkey, token, count, this.grant());
     port.end();
     engine.counters.sent_pkts++;
+    engine.counters.sent_probes++;
     engine.flushSoon();
     return true;
   }
@@ -154,6 +157,7 @@ export class Prober {
     const { now } = engine;
     for (const to of this.waiting.slice()) {
       if (now - to.stalledSince >= (to.heard ? KNOWN_US : UNKNOWN_US)) {
+        engine.counters.probe_timeouts++;
         to.giveUp(to.heard ? PATIENCE_KNOWN : PATIENCE_UNKNOWN);
         this.release(to);
       } else if (to.probeAgainAt <= now) {

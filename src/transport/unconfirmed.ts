@@ -8,8 +8,8 @@ import { PACKET_OVERHEAD } from './window.ts';
 /** What may be on its way before the first answer says how much: small, for many may begin at once. */
 const START = 32 * 1024;
 const START_SHARE = 1 / 8;
-/** A grant is taken as at least and at most so much. */
-const LEAST = 2 * 4096 + 2 * PACKET_OVERHEAD;
+/** A grant is taken as at least and at most so much: the least is a packet, which may always be on its way. */
+const LEAST = 4096 + PACKET_OVERHEAD;
 const MOST = 64 * 1024 * 1024;
 /** A probe is sent each time so much of the window has been sent. */
 const PROBE_EACH = 1 / 4;

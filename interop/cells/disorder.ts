@@ -12,13 +12,15 @@ interface Unkind {
   /** For our own device. */
   readonly faults: NonNullable<OpenOptions['faults']>;
   readonly ci?: boolean;
+  /** How much goes over the cable, so that it is sure to happen. Default 1. */
+  readonly laps?: number;
   /** Nothing is lost for good, so nothing need be repeated. */
   readonly harmless?: boolean;
 }
 
 // Each acts on both directions of the cable.
 const UNKIND: readonly Unkind[] = [
-  { row: 'loss 1 %', netem: 'loss 1%', faults: { loss: 0.01 } },
+  { row: 'loss 1 %', netem: 'loss 1%', faults: { loss: 0.01 }, laps: 4 },
   { row: 'loss 5 %', netem: 'loss 5%', faults: { loss: 0.05 }, ci: true },
   { row: 'loss 10 %', netem: 'loss 10%', faults: { loss: 0.1 } },
   { row: 'reordering', netem: 'delay 1ms reorder 90% 50%', faults: { reorder: 0.05, reorderUs: 1000 }, ci: true },
@@ -40,7 +42,7 @@ const repeats = async (lab: Lab): Promise<number> => {
 };
 
 function cell(unkind: Unkind, column: 'netem in the guest' | 'our fault options', direction: string): Cell {
-  const { row, netem, faults, ci = false, harmless = false } = unkind;
+  const { row, netem, faults, ci = false, laps = 1, harmless = false } = unkind;
   return {
     ...{ table: 'Unkind cable', row, column, direction, mtu: SETTING.mtu, guests: 1, ci },
     run: async (lab: Lab) => {
@@ -50,7 +52,7 @@ function cell(unkind: Unkind, column: 'netem in the guest' | 'our fault options'
       const before = await repeats(lab);
       try {
         if (inGuest) await disorder(lab.guest, netem);
-        await (direction === OURS_ASKS ? mixed(ours, linux, SETTING) : mixed(linux, ours, SETTING));
+        await (direction === OURS_ASKS ? mixed(laps)(ours, linux, SETTING) : mixed(laps)(linux, ours, SETTING));
       } finally {
         if (inGuest) {
           lab.note(await disorderStatistics(lab.guest));

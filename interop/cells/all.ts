@@ -1,4 +1,5 @@
 import type { Cell } from '../cell.ts';
+import { connectionCells } from './connections.ts';
 import { disorderCells } from './disorder.ts';
 import { errorCells } from './errors.ts';
 import { operationCells } from './operations.ts';
@@ -7,5 +8,13 @@ import { robustnessCells } from './robustness.ts';
 import { runCells } from './run.ts';
 
 export function allCells(): Cell[] {
-  return [...operationCells, ...runCells, ...pingpongCells, ...errorCells(), ...disorderCells, ...robustnessCells];
+  return [
+    ...operationCells,
+    ...runCells,
+    ...pingpongCells,
+    ...connectionCells,
+    ...errorCells(),
+    ...disorderCells,
+    ...robustnessCells,
+  ];
 }

@@ -148,8 +148,10 @@ export class SoftQp extends QueuePair {
   constructor(init: QpInit, maxSendSge: number) {
     super(init);
     const cap = init.cap;
+    // There is as much room for inline data as for the elements (Linux rxe_qp_init_req); rdma_xclient counts on it.
+    cap.maxInlineData = Math.max(maxSendSge * SGE_SIZE, cap.maxInlineData);
     this.sq = new Ring(
-      SEND_WQE_SIZE + Math.max(maxSendSge * SGE_SIZE, cap.maxInlineData, SGE_SIZE),
+      SEND_WQE_SIZE + Math.max(cap.maxInlineData, SGE_SIZE),
       cap.maxSendWr,
       this.context.queueMemory,
       'consumer',

@@ -5,6 +5,8 @@ import { addressOf, allocate } from './memory.ts';
 
 /** More than a pipe holds by default, and a power of two of records. */
 const SCRATCH = 1 << 17;
+/** What a program without privileges can make a pipe hold (pipe-max-size). */
+const MOST_TAKEN = 1 << 20;
 const scratch: { buffer: Buffer; at: number } = { buffer: allocate(0), at: 0 };
 
 function room(): Buffer {
@@ -75,17 +77,23 @@ export class PipeWriter {
     return libc().poll(scratch.at, 1, 0) <= 0 || (scratch.buffer.readUInt16LE(6) & POLLERR) === 0;
   }
 
-  /** Takes back what nobody has read yet. */
+  /**
+   * Takes back what nobody has read yet. No more than there is at this moment: who has the read end can open the pipe for writing
+   * as well (/proc/self/fd/N), and would keep us here for as long as it writes.
+   */
   takeBack(): Buffer {
-    if (!this.#open) return Buffer.alloc(0);
+    let left = Math.min(this.unread, MOST_TAKEN);
+    if (left === 0) return Buffer.alloc(0);
     // A description of its own: O_NONBLOCK on the reader's would not let it wait.
     const fd = libc().open(`/proc/self/fd/${this.fd}`, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
     if (fd === -1) return Buffer.alloc(0);
     const parts: Buffer[] = [];
-    for (;;) {
-      const n = libc().read(fd, scratch.at, SCRATCH);
-      if (n > 0) parts.push(Buffer.from(scratch.buffer.subarray(0, n)));
-      else if (n === 0 || errno() !== EINTR) break;
+    while (left > 0) {
+      const n = libc().read(fd, scratch.at, Math.min(left, SCRATCH));
+      if (n > 0) {
+        parts.push(Buffer.from(scratch.buffer.subarray(0, n)));
+        left -= n;
+      } else if (n === 0 || errno() !== EINTR) break;
     }
     libc().close(fd);
     return Buffer.concat(parts);

@@ -79,6 +79,8 @@ export class Engine {
   private behind = false;
   /** Doorbells since the last call of progress(). */
   private rings = 0;
+  /** Those of queue pairs in error: a poster that fills a long queue again and again must not keep us from the others. */
+  private flushes = 0;
   private readonly receive = (packet: Inbound): void => this.dispatch(packet);
 
   constructor(host: EngineHost, port: Port, clock: () => number) {
@@ -104,6 +106,7 @@ export class Engine {
   progress(): number {
     this.now = this.clock();
     this.rings = 0;
+    this.flushes = 0;
     if (this.acks.length > 0) this.sendAcks();
     const received = this.port.poll(this.receive, RX_BUDGET);
     this.behind = received >= RX_BUDGET;
@@ -128,7 +131,8 @@ export class Engine {
   doorbell(qp: SoftQp): void {
     this.now = this.clock();
     if (qp.attr.state === QpState.ERR || qp.attr.state === QpState.SQE) {
-      this.completer.flush(qp);
+      if (this.flushes++ === 0) this.completer.flush(qp);
+      else this.activate(qp);
       return;
     }
     this.activate(qp);

@@ -65,7 +65,10 @@ export class Requester {
   /** Sends up to `budget` packets; true when there may be more to send at once. */
   run(qp: SoftQp, budget: number): boolean {
     const state = qp.attr.state;
-    if (state !== QpState.RTS && state !== QpState.SQD) return false;
+    if (state !== QpState.RTS && state !== QpState.SQD) {
+      if (state === QpState.ERR || state === QpState.SQE) this.engine.completer.flush(qp);
+      return false;
+    }
     if (qp.rnrUntil > this.engine.now) return false;
     qp.rnrUntil = 0;
     for (let n = 0; n < budget; n++) {

@@ -8,6 +8,8 @@ import type { UserAbi } from '../core/user-abi.ts';
 const BUDGET = 1024;
 const FEW = 64;
 const REST_MS = 0.2;
+/** Nor for longer than this: a program may fill long queues again as fast as they are flushed. */
+const MOST_MS = 1;
 /** After a queue pair has failed, its program will probably post or drain soon: look often; after that, seldom. */
 const SOON_MS = 1;
 const LATER_MS = 20;
@@ -44,19 +46,24 @@ export class ErrorWatch {
       if (now - this.lookedAt < REST_MS) return SOON_MS;
       this.lookedAt = now;
     }
+    const end = failed.size === 0 ? Number.POSITIVE_INFINITY : performance.now() + MOST_MS;
     for (let n = Math.min(qps.length, BUDGET); n > 0; n--) {
       this.at = this.at + 1 < qps.length ? this.at + 1 : 0;
       const qp = qps[this.at];
-      if (qp.attr.state === QpState.ERR) this.sawFailed(qp);
-      else if (failed.size > 0) failed.delete(qp);
+      if (qp.attr.state === QpState.ERR) {
+        if (this.sawFailed(qp) && performance.now() > end) break;
+      } else if (failed.size > 0) failed.delete(qp);
     }
     if (failed.size === 0) return Number.POSITIVE_INFINITY;
     return performance.now() - this.changedAt < SOON_FOR_MS ? SOON_MS : LATER_MS;
   }
 
-  private sawFailed(qp: QueuePair): void {
+  /** Was something flushed? */
+  private sawFailed(qp: QueuePair): boolean {
     const isNew = !this.failed.has(qp);
     if (isNew) this.failed.add(qp);
-    if (this.abi.flushReceives(qp) || isNew) this.changedAt = performance.now();
+    const flushed = this.abi.flushReceives(qp);
+    if (flushed || isNew) this.changedAt = performance.now();
+    return flushed;
   }
 }

@@ -7,11 +7,11 @@ export interface ProgramCase {
   readonly package: string;
   /** What of the package must be installed; the command's first word unless told. */
   readonly program?: string;
-  /** The program alone, or the client of a pair, to which the server's address is added. */
+  /** The program alone, or the client of a pair, to which the server's address is added. `{ip}` is the server's device's. */
   readonly command: readonly string[];
   /** The server's command line; the same program mostly. */
   readonly server?: readonly string[];
-  /** TCP port that the server listens on. */
+  /** TCP port that the server listens on; without one the client is told the server's device's address, and finds out itself. */
   readonly port?: number;
   /** Options of `infinitive run`. */
   readonly options?: readonly string[];

@@ -24,16 +24,23 @@ const freshIp = (): string => {
 };
 
 const CLI = repoPath('src/cli/main.ts');
-const infinitive = (before: Before, { options = [] }: ProgramCase, command: readonly string[]): string[] => [
+/** `infinitive run` at the address `ip`, of a command that speaks to `server`. */
+const infinitive = (
+  before: Before,
+  { options = [] }: ProgramCase,
+  command: readonly string[],
+  ip = freshIp(),
+  server = ip,
+): string[] => [
   ...before,
   process.execPath,
   CLI,
   'run',
   '--ip',
-  freshIp(),
+  ip,
   ...options,
   '--',
-  ...command,
+  ...command.map((word) => word.replaceAll('{ip}', server)),
 ];
 
 interface Ended {
@@ -88,11 +95,13 @@ wait $server || code=$?; exit $code`;
 
 async function asTwoRuns(one: ProgramCase, before: Before, timeoutMs: number): Promise<Ended> {
   const { server, command, port } = one;
-  const serving = start(infinitive(before, one, server!), timeoutMs);
-  const client = start(
-    ['bash', '-c', `${untilListening(port!)}; exec ${quoted(infinitive(before, one, [...command, '127.0.0.1']))}`],
-    timeoutMs,
-  );
+  const ip = freshIp();
+  const serving = start(infinitive(before, one, server!, ip), timeoutMs);
+  const connecting =
+    port === undefined
+      ? infinitive(before, one, command, freshIp(), ip)
+      : ['bash', '-c', `${untilListening(port)}; exec ${quoted(infinitive(before, one, [...command, '127.0.0.1']))}`];
+  const client = start(connecting, timeoutMs);
   const [a, b] = await Promise.all([serving, client]);
   const failed = a.code === 0 ? b : a;
   return { ...failed, output: `${a.output}\n${b.output}` };

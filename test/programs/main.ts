@@ -7,6 +7,7 @@ import { ibverbsUtils } from './ibverbs-utils.ts';
 import { ensurePackages } from './packages.ts';
 import { perftest } from './perftest.ts';
 import { pyverbs } from './pyverbs.ts';
+import { rdmacm } from './rdmacm.ts';
 
 const WHO: Record<string, Before> = {
   self: [],
@@ -41,7 +42,7 @@ const flags = new Command('test:programs')
   .parse()
   .opts<Flags>();
 
-const cases: readonly ProgramCase[] = [...ibverbsUtils, ...perftest, ffi, ...pyverbs].filter(
+const cases: readonly ProgramCase[] = [...ibverbsUtils, ...perftest, ...rdmacm, ffi, ...pyverbs].filter(
   (one) => flags.only?.test(`${one.package}: ${one.name}`) ?? true,
 );
 if (!flags.list && !ensurePackages(cases)) process.exit(1);

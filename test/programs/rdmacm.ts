@@ -1,0 +1,177 @@
+// librdmacm's programs: connections, datagrams, multicast, rsockets; perftest with -R; programs that know only sockets.
+import { repoPath } from '../helpers/run.ts';
+import type { ProgramCase } from './case.ts';
+
+const PACKAGE = 'rdmacm-utils';
+const PRELOAD = '$(dirname $(find /usr/lib -name librdmacm.so.1 | head -1))/rsocket/librspreload.so';
+
+/**
+ * A client that is started again as long as nobody listens: nothing tells when a server has got as far. In `server`, the server's
+ * process id; without one it is in another run.
+ */
+const client = (command: string, server = ''): string => `for i in $(seq 40); do
+  out=$(${command} 2>&1); code=$?
+  [ $code = 0 ] && break
+  ${server === '' ? '' : `kill -0 ${server} 2>/dev/null || break`}
+  grep -qiE 'reject|refused|unreachable|CM event' <<<"$out" || break
+  sleep 0.3
+done
+echo "$out"`;
+
+/** Server and client, `{ip}` being the server's address. A server that stays is ended. */
+function pair(
+  name: string,
+  server: string,
+  connect: string,
+  more: Partial<ProgramCase> & { stays?: boolean },
+): ProgramCase {
+  const { stays = false, ...rest } = more;
+  const end = stays ? 'kill $server; wait $server 2>/dev/null' : 'wait $server || code=$?';
+  const bash = (text: string): string[] => ['bash', '-c', text];
+  const common = { name, package: PACKAGE, program: name.split(' ')[0], timeoutS: 90, ...rest };
+  if (rest.runs === 2) {
+    return { ...common, command: bash(`${client(connect)}; exit $code`), server: bash(`exec ${server}`) };
+  }
+  return { ...common, command: bash(`${server} & server=$!\n${client(connect, '$server')}\n${end}; exit $code`) };
+}
+
+function both(name: string, server: string, connect: string, expect: RegExp): ProgramCase[] {
+  return [pair(name, server, connect, { expect }), pair(name, server, connect, { expect, runs: 2 })];
+}
+
+const DONE = /data transfers complete[^]*return status 0/;
+const PINGS = /ping data: rdma-ping-9/;
+
+const connections: readonly ProgramCase[] = [
+  ...both('rping', 'rping -s -v -C 10', 'rping -c -a {ip} -v -C 10', PINGS),
+  ...both('rping -S 8000', 'rping -s -C 50 -S 8000 -V', 'rping -c -a {ip} -C 50 -S 8000 -V', /(?:)/),
+  pair('rping -q', 'rping -s -v -C 10 -q', 'rping -c -a {ip} -v -C 10 -q', { expect: PINGS }),
+  {
+    name: 'rping -P, six clients',
+    package: PACKAGE,
+    program: 'rping',
+    command: [
+      'bash',
+      '-c',
+      `rping -s -P & server=$!
+       ${client('rping -c -a {ip} -v -C 1', '$server')}
+       for n in 1 2 3 4 5 6; do rping -c -a {ip} -v -C 10 & clients="$clients $!"; done
+       for one in $clients; do wait $one || code=1; done; kill $server; exit $code`,
+    ],
+    expect: /(?:rdma-ping-9[^]*){6}/,
+    timeoutS: 90,
+  },
+  ...both('ucmatose', 'ucmatose', 'ucmatose -s {ip}', DONE),
+  pair('ucmatose -c 20', 'ucmatose -c 20', 'ucmatose -s {ip} -c 20', { expect: DONE }),
+  pair('ucmatose -m', 'ucmatose -m', 'ucmatose -s {ip} -m', { expect: DONE }),
+  ...both('rdma_client', 'rdma_server', 'rdma_client -s {ip}', /rdma_client: end 0/),
+  ...both('rdma_xclient', 'rdma_xserver', 'rdma_xclient -s {ip}', /rdma_xclient: end 0/),
+  {
+    name: 'rdma_xclient -c x: XRC is absent',
+    package: PACKAGE,
+    program: 'rdma_xclient',
+    command: ['bash', '-c', 'rdma_xclient -c x -s {ip} && exit 1; true'],
+    expect: /rdma_create_ep: Operation not supported/,
+  },
+  pair('cmtime -c 200', 'cmtime', 'cmtime -s {ip} -c 200', { expect: /destroy +:/, stays: true }),
+];
+
+const datagrams: readonly ProgramCase[] = [
+  ...both('udaddy', 'udaddy', 'udaddy -s {ip}', DONE),
+  pair('udaddy -c 20', 'udaddy -c 20', 'udaddy -s {ip} -c 20', { expect: DONE }),
+  {
+    name: 'mckey',
+    package: PACKAGE,
+    command: [
+      'bash',
+      '-c',
+      // The receiver hears what is sent after it has joined: it says so.
+      `mckey -m 239.1.2.3 -b {ip} > >(tee $0.log) & receiver=$!
+       until grep -q receiving $0.log; do sleep 0.1; done
+       mckey -m 239.1.2.3 -b {ip} -s; code=$?; wait $receiver || code=$?; rm -f $0.log; exit $code`,
+      `/tmp/mckey-${process.pid}`,
+    ],
+    program: 'mckey',
+    expect: DONE,
+  },
+];
+
+/** `-T b`: without spinning, which needs a CPU for each side. All sizes, data verified. */
+const streams: readonly ProgramCase[] = ['rstream', 'riostream'].flatMap((name) => [
+  ...both(`${name} -T v`, `${name} -T b -T v`, `${name} -T b -T v -s {ip}`, /1m_lat[^]*1m_bw/),
+  pair(
+    `${name} -T a -S all -I 20`,
+    `${name} -T a -T v -S all -I 20 -C 2`,
+    `${name} -T a -T v -S all -I 20 -C 2 -s {ip}`,
+    {
+      expect: /64 [^]*4k [^]*1m /,
+    },
+  ),
+]);
+
+const copy: ProgramCase = pair(
+  'rcopy',
+  'rcopy >/dev/null',
+  'rcopy /bin/bash {ip}:$0 && cmp /bin/bash $0 && echo same && rm $0',
+  { expect: /same/, stays: true },
+);
+
+const preloaded: readonly ProgramCase[] = [
+  {
+    name: 'librspreload: nc',
+    package: 'librdmacm1 netcat-traditional',
+    program: 'nc.traditional',
+    command: [
+      'bash',
+      '-c',
+      `LD_PRELOAD=${PRELOAD} timeout 60 nc.traditional -l -p 7878 >$0 & server=$!
+       for i in $(seq 40); do
+         LD_PRELOAD=${PRELOAD} timeout 20 nc.traditional -v -q 1 -s {ip} {ip} 7878 </bin/bash && break; sleep 0.3
+       done
+       wait $server; cmp $0 /bin/bash && echo same; rm $0`,
+      `/tmp/nc-${process.pid}`,
+    ],
+    expect: /same/,
+    timeoutS: 90,
+  },
+  {
+    name: 'librspreload: Python',
+    package: 'librdmacm1',
+    program: '/usr/bin/python3',
+    command: [
+      'bash',
+      '-c',
+      `export LD_PRELOAD=${PRELOAD}; python=/usr/bin/python3; echo='${repoPath('test/programs/echo.py')}'
+       $python "$echo" server & server=$!; $python "$echo" client {ip}; code=$?; wait $server || code=$?; exit $code`,
+    ],
+    expect: /1048576 bytes, the same[^]*from 127/,
+    timeoutS: 90,
+  },
+];
+
+const perftest: readonly ProgramCase[] = [
+  'ib_send_bw',
+  'ib_send_lat',
+  'ib_send_bw -e',
+  'ib_send_bw -q 4',
+  'ib_send_bw -c UD',
+  'ib_write_bw',
+  'ib_write_lat',
+  'ib_read_bw',
+  'ib_read_lat',
+  'ib_atomic_bw',
+].flatMap((name) => {
+  const command = `${name} -R -F -n 200`;
+  const more = { package: 'perftest', expect: /#bytes[^\n]*\n\s*\d+\s+\d+/ };
+  const one = (runs: 1 | 2): ProgramCase => pair(`${name} -R`, command, `${command} {ip}`, { ...more, runs });
+  return name.includes(' ') ? [one(1)] : [one(1), one(2)];
+});
+
+export const rdmacm: readonly ProgramCase[] = [
+  ...connections,
+  ...datagrams,
+  ...streams,
+  copy,
+  ...preloaded,
+  ...perftest,
+];

@@ -2,10 +2,15 @@
 import type { AddressVector } from '../core/ah.ts';
 import type { Device } from '../core/device.ts';
 import { VerbsError } from '../core/errors.ts';
+import { gidFromText } from '../core/gid-text.ts';
 
 export interface Destination {
-  /** The peer's GID, or its address: `::ffff:192.0.2.1`, `192.0.2.1`, `fe80::1`. */
-  readonly gid: string;
+  /** The peer's GID, or its address: `::ffff:192.0.2.1`, `192.0.2.1`, `fe80::1`. InfiniBand-like devices can do without. */
+  readonly gid?: string;
+  /** The peer's LID: what InfiniBand-like devices (hfi1, qib) send by. */
+  readonly lid?: number;
+  /** Service level, where there are some: 0 (the default) to 15. */
+  readonly sl?: number;
   /** Default: the first GID of the device that has the peer's address family. */
   readonly sgidIndex?: number;
   readonly trafficClass?: number;
@@ -31,15 +36,22 @@ export function sgidIndexFor(device: Device, dgid: Uint8Array | null): number {
   throw new VerbsError('createAh', 'EINVAL', `device ${device.name} has no address of the peer's family`);
 }
 
-export function addressVector(device: Device, dgid: Uint8Array, destination: Destination): AddressVector {
+const NO_GID = new Uint8Array(16);
+
+export function addressVector(device: Device, destination: Destination): AddressVector {
+  const { gid, lid, sl } = destination;
+  if (gid === undefined && lid === undefined) {
+    throw new VerbsError('createAh', 'EINVAL', 'a destination has a gid, or a lid, or both');
+  }
+  const dgid = gid === undefined ? NO_GID : gidFromText(gid);
   return {
     dgid,
-    sgidIndex: destination.sgidIndex ?? sgidIndexFor(device, dgid),
+    sgidIndex: destination.sgidIndex ?? sgidIndexFor(device, gid === undefined ? null : dgid),
     trafficClass: destination.trafficClass ?? 0,
     hopLimit: destination.hopLimit ?? 64,
     flowLabel: 0,
     port: 1,
-    sl: 0,
-    dlid: 0,
+    sl: sl ?? 0,
+    dlid: lid ?? 0,
   };
 }

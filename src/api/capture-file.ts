@@ -17,9 +17,12 @@ const DEFAULT_TTL = 64;
 export class CaptureFile implements Tap {
   private readonly fd: number;
   private readonly writer: PcapngWriter;
+  private readonly icrcHoldsId: boolean;
   private frame = Buffer.alloc(2048);
 
-  constructor(path: string, interfaceName: string) {
+  /** `icrcHoldsId`: the packets end with an ICRC that covers the IPv4 header, as RoCEv2's do. */
+  constructor(path: string, interfaceName: string, icrcHoldsId: boolean) {
+    this.icrcHoldsId = icrcHoldsId;
     this.fd = openSync(path, 'w');
     this.writer = new PcapngWriter({ linkType: LINKTYPE_ETHERNET, interfaceName, application: 'infinitive' });
   }
@@ -35,7 +38,7 @@ export class CaptureFile implements Tap {
     const dst = a.group ?? link.addresses[a.local].bytes;
     let id = 0;
     let df = true;
-    if (a.family === 4 && a.len >= ICRC_LEN) {
+    if (this.icrcHoldsId && a.family === 4 && a.len >= ICRC_LEN) {
       // A socket does not show the identification; the ICRC covers it, and tells.
       const length = a.len - ICRC_LEN;
       const seed = icrcSeed4(a.src, dst, a.sport, a.dport, true) ^ icrcLen4(UDP_LEN + a.len);

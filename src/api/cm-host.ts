@@ -4,7 +4,9 @@ import { Gsi } from '../cm/gsi.ts';
 import { IbCm } from '../cm/ib/cm.ts';
 import { RdmaCm } from '../cm/rdma/rdma-cm.ts';
 import type { CmDevice } from '../cm/rdma/route.ts';
+import { LinkLayer } from '../core/constants.ts';
 import type { CompletionChannel, CompletionQueue as CoreCq } from '../core/cq.ts';
+import { VerbsError } from '../core/errors.ts';
 import { createCompChannel, createCq, reqNotifyCq } from '../core/verbs-cq.ts';
 import { monotonic } from '../link/clock.ts';
 import { CompletionQueue } from './cq.ts';
@@ -14,10 +16,18 @@ import { hostPortRules } from './port-rules.ts';
 
 const hosts = new WeakMap<Device, CmHost>();
 
-/** The device's connection manager. */
+/** The device's connection manager. EOPNOTSUPP for a device whose addresses are not IP addresses. */
 export function cmOf(device: Device): CmHost {
   let host = hosts.get(device);
   if (host === undefined) {
+    if (device.queryPort().linkLayer !== LinkLayer.ETHERNET) {
+      // On InfiniBand rdma_cm finds the way by IPoIB, and the agent on QP1 answers: neither is here.
+      throw new VerbsError(
+        'connect',
+        'EOPNOTSUPP',
+        `connections are made by IP address; device ${device.name} (${device.driver}) has LIDs: exchange endpoints, qp.connect()`,
+      );
+    }
     host = new CmHost(device);
     hosts.set(device, host);
   }
@@ -47,7 +57,7 @@ export class CmHost implements Watcher {
 
   constructor(device: Device) {
     this.device = device;
-    const gsi = new Gsi(device.rxe.device);
+    const gsi = new Gsi(device.machine.device);
     const ib = new IbCm({ port: gsi, clock: monotonic, random: randomInt });
     this.cmDevice = { gsi, ib };
     this.rdma = new RdmaCm({ random: randomInt, portRules: hostPortRules() });
@@ -117,7 +127,7 @@ export class CmHost implements Watcher {
     for (const id of [...this.rdma.ids]) id.destroy();
     this.device.loop.unwatch(this);
     if (this.timer !== null) clearTimeout(this.timer);
-    this.device.rxe.engine.progress();
+    this.device.machine.engine.progress();
     this.rdma.removeDevice(this.cmDevice);
     hosts.delete(this.device);
   }

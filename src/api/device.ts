@@ -6,10 +6,10 @@ import { ackAsyncEvent } from '../core/events.ts';
 import { gidToText } from '../core/gid-text.ts';
 import type { Injector } from '../core/injector.ts';
 import { listResources, type ResourceEntry } from '../core/resources.ts';
-import { closeContext, openContext } from '../core/verbs-context.ts';
+import { closeContext } from '../core/verbs-context.ts';
 import { createCq } from '../core/verbs-cq.ts';
 import { allocPd } from '../core/verbs-pd.ts';
-import type { Rxe } from '../drivers/rxe/driver.ts';
+import type { Machine } from '../drivers/machine.ts';
 import type { LinkStats } from '../link/link.ts';
 import type { Counters } from '../transport/counters.ts';
 import type { CaptureFile } from './capture-file.ts';
@@ -44,7 +44,7 @@ export interface DeviceEvents {
  */
 export class Device extends EventEmitter<DeviceEvents> {
   /** @internal */
-  readonly rxe: Rxe;
+  readonly machine: Machine;
   /** @internal */
   readonly context: Context;
   /** @internal */
@@ -58,17 +58,17 @@ export class Device extends EventEmitter<DeviceEvents> {
   private readonly flushCapture = (): void => this.capture?.flush();
 
   /** @internal */
-  constructor(rxe: Rxe, capture: CaptureFile | null, injector: Injector | null, owner: string) {
+  constructor(machine: Machine, context: Context, capture: CaptureFile | null, injector: Injector | null) {
     super();
-    this.rxe = rxe;
+    this.machine = machine;
     this.capture = capture;
-    this.context = openContext(rxe.device, { owner });
+    this.context = context;
     this.context.onAsyncEvent = (event) => {
       this.emit('async', describe(event));
       ackAsyncEvent(event);
     };
-    this.loop = new EngineLoop(rxe.engine, rxe.link);
-    this.timers = (injector?.timedEvents(rxe.device) ?? []).map(({ seconds, raise }) =>
+    this.loop = new EngineLoop(machine.engine, machine.link);
+    this.timers = (injector?.timedEvents(machine.device) ?? []).map(({ seconds, raise }) =>
       setTimeout(raise, seconds * 1000).unref(),
     );
     if (capture !== null) {
@@ -79,21 +79,21 @@ export class Device extends EventEmitter<DeviceEvents> {
   }
 
   get name(): string {
-    return this.rxe.device.name;
+    return this.machine.device.name;
   }
 
   get driver(): string {
-    return this.rxe.device.driver;
+    return this.machine.device.driver;
   }
 
   /** `ibv_query_device` */
   query(): DeviceAttributes {
-    return this.rxe.device.attributes;
+    return this.machine.device.attributes;
   }
 
   /** `ibv_query_port` */
   queryPort(): PortAttributes {
-    return this.rxe.device.ops.queryPort(1);
+    return this.machine.device.ops.queryPort(1);
   }
 
   get portState(): string {
@@ -105,36 +105,36 @@ export class Device extends EventEmitter<DeviceEvents> {
     return mtuBytes(this.queryPort().activeMtu);
   }
 
-  /** The GIDs: one for each address. */
+  /** The GIDs: one for each address; of InfiniBand-like devices, one made of the LID. */
   get gids(): Gid[] {
-    return this.rxe.device.gids.list().map(({ index, gid, type }) => ({ index, gid: gidToText(gid), type }));
+    return this.machine.device.gids.list().map(({ index, gid, type }) => ({ index, gid: gidToText(gid), type }));
   }
 
-  /** The P_Key table; RoCE has the default partition only. */
+  /** The P_Key table; 0 where there is none. RoCE has the default partition only. */
   get pkeys(): number[] {
-    return [...this.rxe.device.pkeys.entries];
+    return [...this.machine.device.pkeys.entries];
   }
 
   /** Mandatory verbs the driver lacks; none for a device that may be used from within the process. */
   get missingVerbs(): readonly string[] {
-    return this.rxe.device.missingVerbs;
+    return this.machine.device.missingVerbs;
   }
 
   /** Counters since it was opened: of the transport, and of the sockets. */
   get counters(): Counters & { readonly link: LinkStats } {
-    const { counters } = this.rxe.engine;
-    counters.icrc_errors = this.rxe.port.icrcErrors;
-    return { ...counters, link: { ...this.rxe.link.stats } };
+    const { engine, port, link } = this.machine;
+    engine.counters.icrc_errors = port?.icrcErrors ?? 0;
+    return { ...engine.counters, link: { ...link.stats } };
   }
 
   /** Packets taken in since it was opened: as in {@link counters}, but cheap enough for a loop that polls. */
   get packetsReceived(): number {
-    return this.rxe.engine.counters.rcvd_pkts;
+    return this.machine.engine.counters.rcvd_pkts;
   }
 
   /** All live objects with owner and state, as `rdma resource show` lists them. */
   resources(): ResourceEntry[] {
-    return listResources(this.rxe.device);
+    return listResources(this.machine.device);
   }
 
   allocPd(): ProtectionDomain {
@@ -172,10 +172,10 @@ export class Device extends EventEmitter<DeviceEvents> {
     for (const timer of this.timers) clearTimeout(timer);
     for (const close of this.closers) close();
     // What was promised to peers (acknowledgements) goes out first.
-    this.rxe.engine.progress();
+    this.machine.engine.progress();
     closeContext(this.context);
     this.loop.close();
-    this.rxe.close();
+    this.machine.close();
     process.off('exit', this.flushCapture);
     this.capture?.close();
   }

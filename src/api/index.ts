@@ -22,6 +22,8 @@ export type { DeviceAttributes, PortAttributes } from '../core/driver.ts';
 export type { QpAttr, QpCap } from '../core/qp.ts';
 export type { ResourceEntry } from '../core/resources.ts';
 export type { SrqAttr } from '../core/srq.ts';
+export type { DriverName } from '../drivers/index.ts';
+export type { Driver, DriverOptions, Machine } from '../drivers/machine.ts';
 export type { FaultOptions } from '../link/faults.ts';
 export type { LinkStats } from '../link/link.ts';
 export type { Counters } from '../transport/counters.ts';

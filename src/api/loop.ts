@@ -1,10 +1,10 @@
 // Drives an engine from a program's own event loop. Polling makes progress inline, so that a program that spins pays for no
 // thread or event loop; whatever is not done when it stops spinning is done by the event loop, which sleeps on the link.
 import type { QueuePair } from '../core/qp.ts';
+import type { Drive } from '../drivers/machine.ts';
 import { monotonic } from '../link/clock.ts';
 import type { Link } from '../link/link.ts';
 import { Waiter } from '../os/waiter.ts';
-import type { Engine } from '../transport/engine.ts';
 import type { SoftQp } from '../transport/qp.ts';
 
 /**
@@ -21,7 +21,7 @@ export interface Watcher {
 }
 
 export class EngineLoop {
-  readonly engine: Engine;
+  readonly engine: Drive;
   readonly link: Link;
   /** Called when there is nothing to do, before sleeping. */
   onSleep: (() => void) | null = null;
@@ -39,7 +39,7 @@ export class EngineLoop {
     if (!this.scheduled) this.step();
   };
 
-  constructor(engine: Engine, link: Link) {
+  constructor(engine: Drive, link: Link) {
     this.engine = engine;
     this.link = link;
     this.waiter = link.fds.length > 0 ? new Waiter(link.fds, this.woken) : null;

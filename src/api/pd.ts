@@ -1,6 +1,5 @@
 import { MwType, QpType, type QpTypeName } from '../core/constants.ts';
 import { VerbsError } from '../core/errors.ts';
-import { gidFromText } from '../core/gid-text.ts';
 import type { ProtectionDomain as CorePd } from '../core/pd.ts';
 import { createAh } from '../core/verbs-ah.ts';
 import { regMr } from '../core/verbs-mr.ts';
@@ -106,9 +105,9 @@ export class ProtectionDomain {
     );
   }
 
-  /** An address handle for UD: `pd.createAh({ gid: '192.0.2.1' })`. */
+  /** An address handle for UD: `pd.createAh({ gid: '192.0.2.1' })`; of an InfiniBand-like device `pd.createAh({ lid: 2 })`. */
   createAh(destination: Destination): AddressHandle {
-    const av = addressVector(this.core.context.device, gidFromText(destination.gid), destination);
+    const av = addressVector(this.core.context.device, destination);
     return new AddressHandle(createAh(this.core, av));
   }
 

@@ -33,6 +33,8 @@ export interface QpEndpoint {
   readonly psn: number;
   /** As text: `::ffff:192.0.2.1`. */
   readonly gid: string;
+  /** Of InfiniBand-like devices (hfi1, qib); what they send by. */
+  readonly lid?: number;
   /** Largest path MTU in bytes. */
   readonly mtu: number;
 }
@@ -56,6 +58,8 @@ export interface ConnectOptions {
   readonly maxDestRdAtomic?: number;
   readonly trafficClass?: number;
   readonly hopLimit?: number;
+  /** Service level, for InfiniBand-like devices. Default 0. */
+  readonly sl?: number;
   /** Index of the GID to use. Default: what `endpoint` was called with, else the first of the peer's address family. */
   readonly sgidIndex?: number;
 }
@@ -110,8 +114,9 @@ export class QueuePair {
     const entry = device.gids.at(sgidIndex ?? sgidIndexFor(device, null));
     if (entry === null) throw new VerbsError('endpoint', 'EINVAL', `there is no GID at index ${sgidIndex}`);
     if (sgidIndex !== undefined) this.told = sgidIndex;
-    const mtu = mtuBytes(device.ops.queryPort(1).activeMtu);
-    return { qpn: this.qpn, psn: this.psn, gid: gidToText(entry.gid), mtu };
+    const { activeMtu, lid } = device.ops.queryPort(1);
+    const endpoint = { qpn: this.qpn, psn: this.psn, gid: gidToText(entry.gid), mtu: mtuBytes(activeMtu) };
+    return lid === 0 ? endpoint : { ...endpoint, lid };
   }
 
   /** Takes an RC or UC queue pair from RESET through INIT and RTR to RTS, connected to `peer`. */
@@ -122,14 +127,14 @@ export class QueuePair {
     }
     const { device } = core.context;
     const rc = core.type === QpType.RC;
-    const dgid = gidFromText(peer.gid);
-    const destination: Destination = { ...options, gid: peer.gid, sgidIndex: options.sgidIndex ?? this.told };
+    const { gid, lid } = peer;
+    const destination: Destination = { ...options, gid, lid, sgidIndex: options.sgidIndex ?? this.told };
     const own = mtuBytes(device.ops.queryPort(1).activeMtu);
     const mtu = options.mtu ?? Math.min(peer.mtu, own);
     const pathMtu = mtuEnum(mtu);
     if (pathMtu === 0) throw new VerbsError('connect', 'EINVAL', `mtu ${mtu}; there are 256, 512, 1024, 2048 and 4096`);
     if (core.state === QpState.RESET) this.init(options.access);
-    const av = addressVector(device, dgid, destination);
+    const av = addressVector(device, destination);
     const attr: Partial<QpAttr> = {
       av,
       pathMtu,
@@ -258,13 +263,16 @@ export class QueuePair {
     return wr.bindRkey;
   }
 
-  /** UD: also receives what is sent to a multicast group, by GID or address (`239.1.2.3`, `ff15::1`). */
-  attachMcast(group: string): void {
-    attachMcast(this.core, gidFromText(group));
+  /**
+   * UD: also receives what is sent to a multicast group, by GID or address (`239.1.2.3`, `ff15::1`); on an InfiniBand-like
+   * device with the group's LID, 0xc000 to 0xfffe.
+   */
+  attachMcast(group: string, lid?: number): void {
+    attachMcast(this.core, gidFromText(group), lid);
   }
 
-  detachMcast(group: string): void {
-    detachMcast(this.core, gidFromText(group));
+  detachMcast(group: string, lid?: number): void {
+    detachMcast(this.core, gidFromText(group), lid);
   }
 
   /** Destroys it. EBUSY while it is in multicast groups. What was posted is forgotten. */

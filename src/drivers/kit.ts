@@ -39,3 +39,4 @@ export { MAX_MESSAGE } from '../transport/send-slot.ts';
 export { type SoftOps, type SoftVerbsOptions, softVerbs } from '../transport/verbs.ts';
 export { PeerWindow } from '../transport/window.ts';
 export { writeIpv6 } from '../wire/ip.ts';
+export type { Drive, Driver, DriverOptions, Machine, UserMachine } from './machine.ts';

@@ -201,9 +201,9 @@ describe('ends that are none', () => {
     peer.on('error', () => {});
     const failed = once(client, 'error');
     // As if its host had lost power: nothing is sent, nothing is taken in.
-    b.rxe.engine.progress = () => 0;
+    b.machine.engine.progress = () => 0;
     assert.equal((await failed)[0].code, 'ETIMEDOUT');
-    Reflect.deleteProperty(b.rxe.engine, 'progress');
+    Reflect.deleteProperty(b.machine.engine, 'progress');
   });
 });
 

@@ -103,7 +103,7 @@ describe('datagrams', () => {
     if (!requireProgram(t, 'tshark', 'tshark')) return;
     const dir = mkdtempSync(join(tmpdir(), 'usnic-'));
     t.after(() => rmSync(dir, { recursive: true }));
-    const file = new CaptureFile(join(dir, 'usnic.pcapng'), 'lo');
+    const file = new CaptureFile(join(dir, 'usnic.pcapng'), 'lo', false);
     const it = onSockets(t, '127.25.0.1', file);
     using endpoint = new Endpoint(it.context);
     const socket = createSocket('udp4').bind(0, '127.25.0.9');

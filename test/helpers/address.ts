@@ -16,3 +16,10 @@ export function uniqueAddresses(n: number): string[] {
 }
 
 export const uniqueAddress = (): string => uniqueAddresses(1)[0];
+
+/** The same, with last 16 bits that can be LIDs: 1 to 0xbfff. */
+export const lidAddresses = (n: number): string[] =>
+  uniqueAddresses(n).map((address) => {
+    const [w, x, y, z] = address.split('.').map(Number);
+    return [w, x, y & 0x7f, z].join('.');
+  });

@@ -26,9 +26,10 @@ const WIDTH_4X = 2;
 /** IPv6 and UDP, the longest IB headers with ICRC. */
 const OTHER_HEADERS = 80;
 
-export function pathMtuOf(link: Link, headerBytes: number): number {
+/** The largest up to `most` that the link carries. */
+export function pathMtuOf(link: Link, headerBytes: number, most: number): number {
   const room = link.mtu - OTHER_HEADERS - headerBytes - GRH_LEN;
-  for (let mtu: number = Mtu.MTU_4096; mtu > Mtu.MTU_256; mtu--) if (mtuBytes(mtu) <= room) return mtu;
+  for (let mtu = most; mtu > Mtu.MTU_256; mtu--) if (mtuBytes(mtu) <= room) return mtu;
   return Mtu.MTU_256;
 }
 

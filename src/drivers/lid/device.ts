@@ -1,10 +1,11 @@
 // A device of a fabric that is routed by LIDs: a card and a link header are what makes it one of hfi1 or qib; its verbs come
 // whole from transport/, as those of Linux's two drivers come from rdmavt.
 import { randomInt } from 'node:crypto';
-import { mtuBytes } from '../../core/constants.ts';
+import { mtuBytes, mtuEnum } from '../../core/constants.ts';
 import type { Device } from '../../core/device.ts';
 import type { Extension } from '../../core/extension.ts';
 import { gidToText } from '../../core/gid-text.ts';
+import type { Injector } from '../../core/injector.ts';
 import { DEFAULT_PKEY, pkeysMatch } from '../../core/pkey.ts';
 import { registerDevice, unregisterDevice } from '../../core/registry.ts';
 import type { Link } from '../../link/link.ts';
@@ -22,11 +23,15 @@ export interface LidDeviceOptions {
   readonly name?: string;
   /** Its first address holds the LID: see {@link lidOf}. */
   readonly link: Link;
+  /** Largest path MTU in bytes: 256, 512, 1024, 2048 or 4096; less where the link carries less. Default 4096. */
+  readonly mtu?: number;
   /** Microseconds that only go forward. */
   readonly clock: () => number;
   readonly random?: (below: number) => number;
   /** The port's P_Keys. Default: full member of the default partition. */
   readonly pkeys?: readonly number[];
+  /** Failures made on purpose. */
+  readonly injector?: Injector;
 }
 
 /** What makes a fabric. */
@@ -52,7 +57,7 @@ export class LidDevice {
     const { card, kind } = fabric;
     const port = new LidPort(link, fabric.udpPort, kind);
     const attributes = deviceAttributes(card, port.lid);
-    const activeMtu = pathMtuOf(link, kind.length);
+    const activeMtu = pathMtuOf(link, kind.length, mtuEnum(options.mtu ?? 4096));
     const groupAddress = (lid: number): Uint8Array => addressOfLid(link.addresses[0], lid);
     let engine!: Engine;
     this.device = registerDevice({
@@ -62,6 +67,7 @@ export class LidDevice {
       pkeyTableLength: card.pkeyTable,
       capabilities: ['atomic', 'resize-cq', 'rereg-mr'],
       extensions: fabric.extensions,
+      injector: options.injector,
       ops: (device) => {
         engine = new Engine(
           {
@@ -69,6 +75,7 @@ export class LidDevice {
             pkeyAt: (index) => device.pkeys.entries[index],
             pkeysMatch,
             membersOf: (group) => device.mcast.membersOf(group) as readonly SoftQp[],
+            injector: device.injector,
           },
           port,
           options.clock,

@@ -8,11 +8,16 @@ import { mtuOf, type Station } from './station.ts';
 const QUIET_MS = 20;
 const QUIET_ROUNDS = 50;
 
+/** Packets of messages: what asks how far the receiver is (docs/lossless.md) is none. */
+function arrived({ counters }: Device): number {
+  return counters.link.rxPackets - counters.rcvd_probes;
+}
+
 /** Late packets of one measurement must not be taken for ones of the next. */
 export async function untilQuiet(device: Device): Promise<void> {
   let before = -1;
-  for (let i = 0; i < QUIET_ROUNDS && device.counters.link.rxPackets !== before; i++) {
-    before = device.counters.link.rxPackets;
+  for (let i = 0; i < QUIET_ROUNDS && arrived(device) !== before; i++) {
+    before = arrived(device);
     await sleep(QUIET_MS);
   }
 }
@@ -26,13 +31,13 @@ export class Arrivals {
   constructor(station: Station, size: number) {
     this.station = station;
     this.size = size;
-    this.before = station.device.counters.link.rxPackets;
+    this.before = arrived(station.device);
   }
 
   /** At most `sent` of them, in the sender's time: when they arrived is not known. */
   throughput(sent: Throughput): Throughput {
     const { device, lanes } = this.station;
-    const packets = device.counters.link.rxPackets - this.before;
+    const packets = arrived(device) - this.before;
     const each = Math.max(1, Math.ceil(this.size / mtuOf(lanes[0])));
     const messages = Math.min(sent.messages, Math.floor(packets / each));
     const share = sent.messages === 0 ? 0 : messages / sent.messages;

@@ -3,6 +3,7 @@ import { EventType, type EventTypeName, mtuBytes, nameOf, PortState } from '../c
 import type { Context, AsyncEvent as CoreEvent } from '../core/context.ts';
 import type { DeviceAttributes, PortAttributes } from '../core/driver.ts';
 import { ackAsyncEvent } from '../core/events.ts';
+import type { Extension } from '../core/extension.ts';
 import { gidToText } from '../core/gid-text.ts';
 import type { Injector } from '../core/injector.ts';
 import { listResources, type ResourceEntry } from '../core/resources.ts';
@@ -14,6 +15,7 @@ import type { LinkStats } from '../link/link.ts';
 import type { Counters } from '../transport/counters.ts';
 import type { CaptureFile } from './capture-file.ts';
 import { CompletionQueue } from './cq.ts';
+import { type BoundExtension, bindExtension } from './extension.ts';
 import { EngineLoop } from './loop.ts';
 import { ProtectionDomain } from './pd.ts';
 import { realAddresses } from './virtual-address.ts';
@@ -130,6 +132,15 @@ export class Device extends EventEmitter<DeviceEvents> {
   /** Packets taken in since it was opened: as in {@link counters}, but cheap enough for a loop that polls. */
   get packetsReceived(): number {
     return this.machine.engine.counters.rcvd_pkts;
+  }
+
+  /**
+   * The methods of an extension of the device's driver: objects of its own types, on the same context as everything else.
+   *
+   * @throws {VerbsError} EPROTONOSUPPORT when the device has it not.
+   */
+  extension<E extends Extension>(extension: E): BoundExtension<E> {
+    return bindExtension(extension, this.context);
   }
 
   /** All live objects with owner and state, as `rdma resource show` lists them. */

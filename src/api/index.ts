@@ -24,6 +24,7 @@ export type { ResourceEntry } from '../core/resources.ts';
 export type { SrqAttr } from '../core/srq.ts';
 export type { DriverName } from '../drivers/index.ts';
 export type { Driver, DriverOptions, Machine } from '../drivers/machine.ts';
+export { psm, psm2 } from '../drivers/psm/extension.ts';
 export type { FaultOptions } from '../link/faults.ts';
 export type { LinkStats } from '../link/link.ts';
 export type { Counters } from '../transport/counters.ts';
@@ -45,6 +46,7 @@ export {
 } from './datagram-service.ts';
 export type { AsyncEvent, Device, DeviceEvents, Gid } from './device.ts';
 export { VerbsError, WcError } from './errors.ts';
+export type { BoundExtension } from './extension.ts';
 export { type ConnectionRequest, type ListenOptions, listen, type Server } from './listen.ts';
 export type { MemoryRegion, RegisterableMemory, RemoteBuffer } from './mr.ts';
 export type { Bind, MemoryWindow } from './mw.ts';

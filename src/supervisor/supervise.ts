@@ -1,6 +1,6 @@
 // `infinitive run`: the main thread's part. It starts the service thread and the launching thread, passes signals on, and when
 // the program has ended, ends what is left.
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, closeSync, mkdtempSync, rmSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -68,8 +68,8 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
       control?.close();
     }
   } finally {
-    await service.stop();
-    await launch.stop();
+    const closed = await service.stop();
+    await launch.stop(!closed);
     rmSync(root, { recursive: true, force: true });
   }
 }
@@ -113,6 +113,9 @@ class ServiceThread {
   private events: readonly number[] = [];
   private readonly timers: NodeJS.Timeout[] = [];
   private asked = 0;
+  private listening = false;
+  /** It has said that it has stopped. */
+  private orderly = false;
 
   constructor(data: ServiceData) {
     this.worker = startWorker('service-worker', data);
@@ -144,6 +147,7 @@ class ServiceThread {
           this.questions.delete(message.id);
           break;
         case 'stopped':
+          this.orderly = true;
           stopped.resolve();
       }
     });
@@ -157,6 +161,7 @@ class ServiceThread {
   }
 
   async listen(listener: number): Promise<void> {
+    this.listening = true;
     this.request({ kind: 'listen', listener });
     await Promise.race([this.serving, this.broken]);
   }
@@ -176,11 +181,13 @@ class ServiceThread {
     });
   }
 
-  async stop(): Promise<void> {
+  /** Whether it had a listener and has closed it. */
+  async stop(): Promise<boolean> {
     for (const timer of this.timers) clearTimeout(timer);
     this.request({ kind: 'stop' });
     if (this.control !== null) await this.stopped;
     await this.worker.terminate();
+    return this.listening && this.orderly;
   }
 
   private request(request: ServiceRequest): void {
@@ -233,7 +240,13 @@ class LaunchThread {
     this.worker.postMessage('go');
   }
 
-  async stop(): Promise<void> {
+  /**
+   * The thread opens files when it ends (Node's cache of compiled code): with a listener that is open and that nobody answers
+   * at, it would wait for ever. Of one that is closed Linux says ENOSYS.
+   */
+  async stop(closeListener: boolean): Promise<void> {
+    const listener = closeListener ? await this.listener.catch(() => null) : null;
+    if (listener !== null) closeSync(listener);
     await this.worker.terminate();
   }
 }

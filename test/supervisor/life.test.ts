@@ -44,6 +44,14 @@ suite('exit codes', () => {
     assert.match(stderr, /script: cannot be executed: its interpreter is missing/);
   });
 
+  // Threads that end write down what they compiled, when that is new: the launching thread did so under its own filter.
+  test('a device that cannot be had, and nothing of us in the cache of compiled code', async () => {
+    const env = { ...process.env, NODE_COMPILE_CACHE: join(DIRECTORY, 'cold') };
+    const { status, signal, stderr } = await infinitiveRun(['true'], { args: ['--ip', '203.0.113.9'], env });
+    assert.deepEqual([status, signal], [1, null], stderr);
+    assert.match(stderr, /203\.0\.113\.9 is not an address of this host/);
+  });
+
   test('options after the program are its own', async () => {
     const { stdout } = await infinitiveRun(['echo', '--ip', '-x', '--trace']);
     assert.equal(stdout, '--ip -x --trace\n');

@@ -52,6 +52,17 @@ export type { MemoryRegion, RegisterableMemory, RemoteBuffer } from './mr.ts';
 export type { Bind, MemoryWindow } from './mw.ts';
 export { type OpenOptions, openDevice } from './open.ts';
 export type { CreateQpOptions, ProtectionDomain, RegMrOptions } from './pd.ts';
+export {
+  type Psm,
+  type PsmActiveMessage,
+  PsmEndpoint,
+  type PsmEndpointOptions,
+  type PsmMessage,
+  type PsmPeer,
+  type PsmSpan,
+  type PsmTag,
+} from './psm.ts';
+export type { PsmRequest, PsmStatus } from './psm-request.ts';
 export type { ConnectOptions, QpEndpoint, QueuePair } from './qp.ts';
 export {
   type ConnectSocketOptions,

@@ -49,7 +49,8 @@ export interface CreateQpOptions {
 export class ProtectionDomain {
   /** @internal */
   readonly core: CorePd;
-  private readonly loop: EngineLoop;
+  /** @internal */
+  readonly loop: EngineLoop;
   private readonly addresses: AddressSource;
 
   /** @internal */

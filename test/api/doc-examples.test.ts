@@ -8,7 +8,7 @@ import { repoPath, run } from '../helpers/run.ts';
 
 const API = repoPath('src/api/');
 /** What the fragments take for granted. */
-const GIVEN = `import { connect, connectSocket, listen, listenSocket, openDevice, type Completion, type CompletionQueue, type ProtectionDomain } from '${API}index.ts';
+const GIVEN = `import { connect, connectSocket, listen, listenSocket, openDevice, psm2, PsmEndpoint, type Completion, type CompletionQueue, type ProtectionDomain } from '${API}index.ts';
 export async function example(
   pd: ProtectionDomain, cq: CompletionQueue, handle: (wc: Completion) => void,
 ): Promise<void> {`;
@@ -30,7 +30,7 @@ test('each @example compiles', async (t) => {
     for (const example of examplesOf(readFileSync(join(API, file), 'utf8'))) {
       writeFileSync(
         join(dir, `${file.replace('.ts', '')}-${count++}.mts`),
-        `${GIVEN}\n{\n${example}\n}\nvoid [pd, cq, handle, openDevice, connect, connectSocket, listen, listenSocket];\n}\n`,
+        `${GIVEN}\n{\n${example}\n}\nvoid [pd, cq, handle, openDevice, connect, connectSocket, listen, listenSocket, psm2, PsmEndpoint];\n}\n`,
       );
     }
   }

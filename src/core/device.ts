@@ -26,7 +26,7 @@ export interface DeviceOptions {
   readonly pkeyTableLength?: number;
   readonly extensions?: readonly Extension[];
   /** Failures made on purpose. */
-  readonly injector?: Injector;
+  readonly injector?: Injector | undefined;
 }
 
 /** A driver's verbs, or what makes them: called with the device, whose tables the driver's engine will want. */

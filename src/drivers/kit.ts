@@ -25,6 +25,7 @@ export {
 export { standOn } from '../core/extension-call.ts';
 export type { ExtensionObject } from '../core/extension-object.ts';
 export { addressOfGid, gidFromAddress, gidFromText, gidsEqual, gidToText } from '../core/gid-text.ts';
+export type { Injector } from '../core/injector.ts';
 export { type Capability, VERBS } from '../core/mandatory.ts';
 export { pkeysMatch } from '../core/pkey.ts';
 export { listDevices, registerDevice, unregisterDevice } from '../core/registry.ts';

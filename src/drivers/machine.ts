@@ -24,16 +24,16 @@ export interface Machine extends UserMachine {
 
 export interface DriverOptions {
   /** A name, or a pattern with %d. Default: the driver's own. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly link: Link;
   /** Microseconds that only go forward. */
   readonly clock: () => number;
   /** Largest path MTU in bytes. */
-  readonly mtu?: number;
+  readonly mtu?: number | undefined;
   /** The port's P_Keys. */
-  readonly pkeys?: readonly number[];
+  readonly pkeys?: readonly number[] | undefined;
   /** Failures made on purpose. */
-  readonly injector?: Injector;
+  readonly injector?: Injector | undefined;
 }
 
 /** A driver as `openDevice` takes it. */

@@ -8,6 +8,7 @@ import { type DriverUnderTest, formatText, runConformance, simulatedPair } from 
 import { Lab } from '../../src/conformance/lab.ts';
 import { gidFromText } from '../../src/core/gid-text.ts';
 import { closeContext, openContext } from '../../src/core/verbs.ts';
+import { uniqueAddresses } from '../helpers/address.ts';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
@@ -26,6 +27,16 @@ test('its own test, of ten lines, passes', () => {
   assert.equal(status, 0, stdout);
   assert.match(stdout, /fail 0/);
   assert.match(stdout, /pass [67]\d/);
+});
+
+test('a program that uses it: openDevice with its driver, and its extension', () => {
+  const args = ['--import', path('./sources.ts'), '--test-isolation=none', '--test'];
+  const [BARE_HERE, BARE_THERE] = uniqueAddresses(2);
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, BARE_HERE, BARE_THERE };
+  const own = path('../../examples/driver-package/test/meter.test.ts');
+  const { status, stdout } = spawnSync(process.execPath, [...args, own], { encoding: 'utf8', env });
+  assert.equal(status, 0, stdout);
+  assert.match(stdout, /pass 1\b/);
 });
 
 test('what it does not claim is not held against it: multicast', async () => {

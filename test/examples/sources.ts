@@ -2,6 +2,7 @@
 import { registerHooks } from 'node:module';
 
 const NAMES: Readonly<Record<string, string>> = {
+  infinitive: '../../src/api/index.ts',
   'infinitive/driver': '../../src/drivers/kit.ts',
   'infinitive/conformance': '../../src/conformance/index.ts',
   'infinitive-driver-bare': '../../examples/driver-package/src/driver.ts',

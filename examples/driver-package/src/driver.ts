@@ -3,8 +3,10 @@ import {
   type Device,
   type DeviceAttributes,
   DeviceCap,
+  type Driver,
   Engine,
   gidFromAddress,
+  type Injector,
   type Link,
   LinkLayer,
   MAX_MESSAGE,
@@ -20,34 +22,41 @@ import {
   unregisterDevice,
 } from 'infinitive/driver';
 import { meter, meterFor } from './meter.ts';
-import { BarePort } from './port.ts';
+import { BarePort, UDP_PORT } from './port.ts';
 
 export interface BareOptions {
+  readonly name?: string | undefined;
   readonly link: Link;
   /** Microseconds that only go forward. */
   readonly clock: () => number;
   readonly random?: (below: number) => number;
+  /** Failures made on purpose. */
+  readonly injector?: Injector | undefined;
 }
+
+export { meter };
 
 const MTU = Mtu.MTU_1024;
 
 export class Bare {
   readonly device: Device;
   readonly engine: Engine;
-  private readonly link: Link;
+  readonly link: Link;
 
-  constructor({ link, clock, random = (below) => Math.floor(Math.random() * below) }: BareOptions) {
+  constructor(options: BareOptions) {
+    const { name = 'bare%d', link, clock, random = (below) => Math.floor(Math.random() * below) } = options;
     const port = new BarePort(link);
     let engine!: Engine;
     this.link = link;
     this.device = registerDevice({
-      name: 'bare%d',
+      name,
       driver: 'bare',
       gidTableLength: 1,
       // No multicast: it is not claimed, and its verbs are not there.
       qpTypes: [QpType.RC, QpType.UC, QpType.UD],
       capabilities: ['atomic', 'resize-cq', 'rereg-mr'],
       extensions: [meter],
+      injector: options.injector,
       ops: (device) => {
         engine = new Engine(
           {
@@ -55,6 +64,7 @@ export class Bare {
             pkeyAt: (index) => device.pkeys.entries[index],
             pkeysMatch,
             membersOf: (group) => device.mcast.membersOf(gidFromAddress(group)) as readonly SoftQp[],
+            injector: device.injector,
           },
           port,
           clock,
@@ -76,6 +86,14 @@ export class Bare {
     this.link.close();
   }
 }
+
+/** For `openDevice({ driver: bare })`. */
+export const bare: Driver<Bare> = {
+  name: 'bare',
+  udpPort: UDP_PORT,
+  oneAddress: true,
+  open: (options) => new Bare(options),
+};
 
 function attributes(link: Link): DeviceAttributes {
   const { bytes } = link.addresses[0];

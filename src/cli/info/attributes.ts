@@ -1,6 +1,7 @@
 // Attributes as ibv_devinfo names and shows them.
-import type { Device } from '../../api/index.ts';
 import { DeviceCap, nameOf, PortState } from '../../core/constants.ts';
+import type { Device } from '../../core/device.ts';
+import { gidToText } from '../../core/gid-text.ts';
 import { guidText } from './devices.ts';
 
 /** Name and value; a value that is a list takes a line for each. */
@@ -23,9 +24,10 @@ const PHYSICAL: Record<number, string> = { 2: 'POLLING', 3: 'DISABLED', 5: 'LINK
 
 /** Of the device; all of them with `all`. */
 export function deviceAttributes(device: Device, all: boolean): Attribute[] {
-  const a = device.query();
+  const a = device.attributes;
   const some: Attribute[] = [
-    ['transport', 'InfiniBand (0)'],
+    // IBV_TRANSPORT_UNSPECIFIED: without queue pairs there are no packets of any transport.
+    ['transport', device.qpTypes.length === 0 ? 'Unspecified (4)' : 'InfiniBand (0)'],
     ['node_guid', guidText(a.nodeGuid)],
     ['sys_image_guid', guidText(a.sysImageGuid)],
     ['vendor_id', hex(a.vendorId, 4)],
@@ -33,14 +35,17 @@ export function deviceAttributes(device: Device, all: boolean): Attribute[] {
     ['hw_ver', hex(a.hwVer)],
     ['phys_port_cnt', a.physPortCnt],
     // What makes a device one for user contexts only is told whether it is asked for or not.
-    ...(device.missingVerbs.length === 0 ? [] : [['missing_verbs', device.missingVerbs] as const]),
+    ...(device.kverbs
+      ? []
+      : [['contexts', 'user contexts only'] as const, ['missing_verbs', device.missingVerbs] as const]),
   ];
   if (!all) return some;
   const caps = Object.entries(DeviceCap).filter(([, bit]) => a.deviceCapFlags & bit);
   return [
     ...some,
     ['driver', device.driver],
-    ...(device.missingVerbs.length === 0 ? [['missing_verbs', 'none'] as const] : []),
+    ...(device.kverbs ? [['missing_verbs', 'none'] as const] : []),
+    ...(device.extensions.length === 0 ? [] : [['extensions', device.extensions.map(({ name }) => name)] as const]),
     ['max_mr_size', hex(a.maxMrSize)],
     ['page_size_cap', hex(a.pageSizeCap)],
     ['max_qp', a.maxQp],
@@ -69,7 +74,7 @@ export function deviceAttributes(device: Device, all: boolean): Attribute[] {
 
 /** Of port 1. */
 export function portAttributes(device: Device, all: boolean): Attribute[] {
-  const p = device.queryPort();
+  const p = device.ops.queryPort(1);
   const some: Attribute[] = [
     ['state', `PORT_${nameOf(PortState, p.state)} (${p.state})`],
     ['max_mtu', mtu(p.maxMtu)],
@@ -94,8 +99,12 @@ export function portAttributes(device: Device, all: boolean): Attribute[] {
     ['active_width', `${WIDTHS[p.activeWidth] ?? '?'}X (${p.activeWidth})`],
     ['active_speed', `${SPEEDS[p.activeSpeed] ?? '?'} (${p.activeSpeed})`],
     ['phys_state', `${PHYSICAL[p.physState] ?? '?'} (${p.physState})`],
-    ...device.gids.map(({ index, gid, type }): Attribute => [`GID[${String(index).padStart(3)}]`, `${gid}, ${type}`]),
-    ...device.pkeys.map((pkey, index): Attribute => [`P_Key[${String(index).padStart(3)}]`, hex(pkey, 4)]),
+    ...device.gids
+      .list()
+      .map(({ index, gid, type }): Attribute => [`GID[${String(index).padStart(3)}]`, `${gidToText(gid)}, ${type}`]),
+    ...[...device.pkeys.entries]
+      .map((pkey, index): Attribute => [`P_Key[${String(index).padStart(3)}]`, hex(pkey, 4)])
+      .filter(([, pkey]) => pkey !== '0x0000'),
   ];
 }
 

@@ -14,12 +14,12 @@ const REPOSITORY = new URL('..', import.meta.url).pathname;
 export const infinitive = (...args: string[]): string[] => [process.execPath, `${REPOSITORY}src/cli/main.ts`, ...args];
 
 export interface Pair {
-  /** Command line on this machine; the server's address is added when it is the client. */
+  /** Command line on this machine; with `port` the server's address is added when it is the client. */
   readonly here: readonly string[];
   /** Command line in the guest; the same. */
   readonly guest: readonly string[];
-  /** TCP port on which the server is waiting when it is ready. */
-  readonly port: number;
+  /** TCP port on which the server is waiting when it is ready; without one the client starts at once, and must know how to wait. */
+  readonly port?: number;
   readonly server: 'here' | 'guest';
 }
 
@@ -44,7 +44,7 @@ function startHere(command: readonly string[]): Here {
 }
 
 /** As /proc/net/tcp has a listening port. */
-const listening = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, '0')} [0:]*:0000 0A`;
+export const listening = (port: number): string => `:${port.toString(16).toUpperCase().padStart(4, '0')} [0:]*:0000 0A`;
 
 async function readyHere(port: number, here: Here): Promise<void> {
   const pattern = new RegExp(listening(port));
@@ -63,16 +63,17 @@ async function readyGuest(guest: Guest, port: number): Promise<void> {
 
 /** Runs a pair to its end; both must succeed. Returns what each wrote. */
 export async function runPair(lab: Lab, { here, guest, port, server }: Pair): Promise<{ here: string; guest: string }> {
-  const clientOf = (command: readonly string[], host: string): string[] => [...command, host];
+  const clientOf = (command: readonly string[], host: string): readonly string[] =>
+    port === undefined ? command : [...command, host];
   let one: Here;
   let other: Promise<Ran>;
   if (server === 'here') {
     one = startHere(here);
-    await readyHere(port, one);
+    if (port !== undefined) await readyHere(port, one);
     other = lab.guest.exec(clientOf(guest, CONTROL).join(' '), SECONDS);
   } else {
     other = lab.guest.exec(guest.join(' '), SECONDS);
-    await readyGuest(lab.guest, port);
+    if (port !== undefined) await readyGuest(lab.guest, port);
     one = startHere(clientOf(here, controlOf(lab.guest.n)));
   }
   try {

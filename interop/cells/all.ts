@@ -6,6 +6,7 @@ import { operationCells } from './operations.ts';
 import { pingpongCells } from './pingpong.ts';
 import { robustnessCells } from './robustness.ts';
 import { runCells } from './run.ts';
+import { runConnectionCells } from './run-connections.ts';
 
 export function allCells(): Cell[] {
   return [
@@ -13,6 +14,7 @@ export function allCells(): Cell[] {
     ...runCells,
     ...pingpongCells,
     ...connectionCells,
+    ...runConnectionCells,
     ...errorCells(),
     ...disorderCells,
     ...robustnessCells,

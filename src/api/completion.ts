@@ -58,6 +58,15 @@ export class Completion {
     return this.raw.srcQp;
   }
 
+  /** UD, on InfiniBand-like devices: the sender's LID and the datagram's service level, as `createAh` takes them. */
+  get slid(): number {
+    return this.raw.slid;
+  }
+
+  get sl(): number {
+    return this.raw.sl;
+  }
+
   /** UD: the buffer starts with 40 bytes of global route header. */
   get hasGrh(): boolean {
     return (this.raw.flags & WcFlags.GRH) !== 0;

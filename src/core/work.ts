@@ -69,4 +69,7 @@ export class WorkCompletion {
   /** Bits of `WcFlags` */
   flags = 0;
   pkeyIndex = 0;
+  /** UD, on fabrics that have LIDs: the sender's LID, and the service level that the datagram came with. */
+  slid = 0;
+  sl = 0;
 }

@@ -38,6 +38,9 @@ export class SoftCq extends CompletionQueue {
   readonly qps = new Set<SoftQp>();
   /** Called with the QPs of a queue that has overrun. */
   private readonly onOverrun: (cq: SoftCq) => void;
+  /** Of the datagram whose completion is next; else 0. */
+  slid = 0;
+  sl = 0;
 
   constructor(context: Context, cqe: number, channel: CompletionChannel | null, onOverrun: (cq: SoftCq) => void) {
     super(context, cqe, channel);
@@ -82,8 +85,8 @@ export class SoftCq extends CompletionQueue {
     u32[w + WC.QPN] = qpn;
     u32[w + WC.SRC_QP] = srcQp;
     u32[w + WC.FLAGS] = flags;
-    u32[w + WC.PKEY_SLID] = 0;
-    u32[w + WC.SL_PORT] = PORT_1;
+    u32[w + WC.PKEY_SLID] = this.slid << 16;
+    u32[w + WC.SL_PORT] = PORT_1 | this.sl;
     ring.producer = next;
     // ibv_req_notify_cq(3): a completion in error counts as solicited.
     if (this.armed !== Armed.NONE && (this.armed === Armed.NEXT || solicited || status !== WcStatus.SUCCESS)) {
@@ -122,6 +125,8 @@ export class SoftCq extends CompletionQueue {
       wc.qpn = u32[w + WC.QPN];
       wc.srcQp = u32[w + WC.SRC_QP];
       wc.pkeyIndex = u32[w + WC.PKEY_SLID] & 0xffff;
+      wc.slid = u32[w + WC.PKEY_SLID] >>> 16;
+      wc.sl = u32[w + WC.SL_PORT] & 0xff;
       index = ring.next(index);
       n++;
     }

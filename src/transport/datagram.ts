@@ -149,6 +149,9 @@ export class DatagramReceiver {
     const flags = opcodeFlags[opcode];
     const imm = flags & OPF_IMM ? swap32(getU32(buf, off + opcodeImmOff[opcode])) : 0;
     const wcFlags = WcFlags.GRH | (flags & OPF_IMM ? WcFlags.WITH_IMM : 0);
+    const { rcq } = qp;
+    rcq.slid = packet.slid ?? 0;
+    rcq.sl = packet.sl ?? 0;
     engine.completeRecv(
       qp,
       WcStatus.SUCCESS,
@@ -159,5 +162,7 @@ export class DatagramReceiver {
       isSolicited(buf, off),
       dethSqpn(buf, deth),
     );
+    rcq.slid = 0;
+    rcq.sl = 0;
   }
 }

@@ -24,6 +24,9 @@ export interface Inbound {
   isFrom(path: Path): boolean;
   /** The multicast group it was sent to; null when to one of our own addresses. */
   readonly group: Uint8Array | null;
+  /** Where it came from and with which service level, on fabrics that have LIDs. */
+  readonly slid?: number;
+  readonly sl?: number;
   /** Writes the 40 bytes of global route header that a UD receive buffer starts with. */
   writeGrh(target: Buffer, at: number): void;
 }

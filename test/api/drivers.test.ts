@@ -4,7 +4,14 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, type TestContext, test } from 'node:test';
-import { type Device, type DriverName, listen, type OpenOptions, openDevice } from '../../src/api/index.ts';
+import {
+  type Destination,
+  type Device,
+  type DriverName,
+  listen,
+  type OpenOptions,
+  openDevice,
+} from '../../src/api/index.ts';
 import { listDevices } from '../../src/core/registry.ts';
 import { lidAddresses } from '../helpers/address.ts';
 import { connect, eventOf, makeEnd, nextOk, nextStatus, pattern } from './fixture.ts';
@@ -66,13 +73,19 @@ for (const driver of ['hfi1', 'qib'] as const) {
       const [a, b] = (await pairOf(t, { driver })).map((device) => makeEnd(device, { type: 'UD' }));
       for (const { qp } of [a, b]) qp.activate({ qkey: 0x1234 });
       const { lid, gid } = b.qp.endpoint();
-      for (const to of [{ lid }, { lid, gid, sl: 3 }]) {
-        const ah = a.pd.createAh(to as { lid: number });
+      for (const to of [{ lid }, { lid, gid, sl: 3 }] as Destination[]) {
+        const ah = a.pd.createAh(to);
         b.qp.postRecv({ sge: b.mr.sge() });
         a.qp.postSend({ opcode: 'SEND', inline: Buffer.from('hello'), ah, remoteQpn: b.qp.qpn, remoteQkey: 0x1234 });
         const got = await nextOk(b.recvCq);
         assert.deepEqual([got.byteLen, got.srcQp, got.hasGrh], [45, a.qp.qpn, true]);
         assert.equal(b.mr.buffer.toString('utf8', 40, 45), 'hello');
+        assert.deepEqual([got.slid, got.sl], [a.qp.endpoint().lid, to.sl ?? 0]);
+        // What a completion tells is enough to answer.
+        a.qp.postRecv({ sge: a.mr.sge() });
+        const back = b.pd.createAh({ lid: got.slid, sl: got.sl });
+        b.qp.postSend({ opcode: 'SEND', inline: Buffer.of(1), ah: back, remoteQpn: got.srcQp, remoteQkey: 0x1234 });
+        assert.deepEqual([(await nextOk(a.recvCq)).slid, (await nextOk(a.sendCq)).slid], [lid, 0]);
       }
       assert.throws(() => a.pd.createAh({ gid }), { code: 'EINVAL', message: /dlid is 0/ });
       assert.throws(() => a.pd.createAh({}), { code: 'EINVAL', message: /a gid, or a lid/ });

@@ -10,6 +10,7 @@ import {
   opaFlits,
   opaL4,
   opaPkey,
+  opaSc,
   opaSlid,
   setOpaLength,
   setOpaPkey,
@@ -38,6 +39,7 @@ const opaHeader: Encapsulation = {
     opaPkey(buf, at) === pkey,
   slid: opaSlid,
   dlid: opaDlid,
+  sl: opaSc,
   congested: opaFecn,
   mask: maskOpa16b,
 };

@@ -12,6 +12,7 @@ export interface Encapsulation {
   matches(buf: Buffer, at: number, total: number, pkey: number): boolean;
   slid(buf: Buffer, at: number): number;
   dlid(buf: Buffer, at: number): number;
+  sl(buf: Buffer, at: number): number;
   congested(buf: Buffer, at: number): boolean;
   /** Sets to ones what may change on the way, in a copy that the ICRC is computed of. */
   mask(buf: Buffer, at: number): void;

@@ -64,6 +64,7 @@ class LidInbound implements Inbound {
   congested = false;
   group: Uint8Array | null = null;
   slid = 0;
+  sl = 0;
   grh = 0;
   private readonly mgid = Buffer.alloc(16);
 
@@ -220,6 +221,7 @@ export class LidPort implements Port {
     packet.len = length;
     packet.congested = this.kind.congested(buf, off) || (a.tos > 0 && (a.tos & ECN_CE) === ECN_CE);
     packet.slid = this.kind.slid(buf, off);
+    packet.sl = this.kind.sl(buf, off);
     packet.grh = grh;
     packet.group = null;
     if (a.group !== null) packet.toGroup();

@@ -6,6 +6,7 @@ import {
   lrhLength,
   lrhLnh,
   lrhLver,
+  lrhSl,
   lrhSlid,
   maskLrh,
   setLrhLength,
@@ -27,6 +28,7 @@ const ibHeader: Encapsulation = {
   matches: (buf, at, total) => lrhLver(buf, at) === 0 && lrhLnh(buf, at) === LNH_GLOBAL && lrhLength(buf, at) === total,
   slid: lrhSlid,
   dlid: lrhDlid,
+  sl: lrhSl,
   // InfiniBand tells of congestion in the BTH (FECN).
   congested: () => false,
   mask: maskLrh,

@@ -16,12 +16,16 @@ interface Unkind {
   readonly laps?: number;
   /** Nothing is lost for good, so nothing need be repeated. */
   readonly harmless?: boolean;
+  /** Also with the C program under `infinitive run`. */
+  readonly underRun?: boolean;
 }
+
+type Column = 'netem in the guest' | 'our fault options' | 'netem, infinitive run';
 
 // Each acts on both directions of the cable.
 const UNKIND: readonly Unkind[] = [
   { row: 'loss 1 %', netem: 'loss 1%', faults: { loss: 0.01 }, laps: 4 },
-  { row: 'loss 5 %', netem: 'loss 5%', faults: { loss: 0.05 }, ci: true },
+  { row: 'loss 5 %', netem: 'loss 5%', faults: { loss: 0.05 }, ci: true, underRun: true },
   { row: 'loss 10 %', netem: 'loss 10%', faults: { loss: 0.1 } },
   { row: 'reordering', netem: 'delay 1ms reorder 90% 50%', faults: { reorder: 0.05, reorderUs: 1000 }, ci: true },
   { row: 'duplication 5 %', netem: 'duplicate 5%', faults: { duplicate: 0.05 }, harmless: true },
@@ -41,13 +45,16 @@ const repeats = async (lab: Lab): Promise<number> => {
   return REPEATS.reduce((sum, name) => sum + statistics[name], 0);
 };
 
-function cell(unkind: Unkind, column: 'netem in the guest' | 'our fault options', direction: string): Cell {
+function cell(unkind: Unkind, column: Column, direction: string): Cell {
   const { row, netem, faults, ci = false, laps = 1, harmless = false } = unkind;
   return {
     ...{ table: 'Unkind cable', row, column, direction, mtu: SETTING.mtu, guests: 1, ci },
     run: async (lab: Lab) => {
-      const inGuest = column === 'netem in the guest';
-      const ours = await lab.ours(SETTING, inGuest ? {} : { faults: { seed: 7, ...faults } });
+      const inGuest = column !== 'our fault options';
+      const underRun = column === 'netem, infinitive run';
+      const ours = underRun
+        ? await lab.underRun(SETTING)
+        : await lab.ours(SETTING, inGuest ? {} : { faults: { seed: 7, ...faults } });
       const linux = await lab.linux(SETTING);
       const before = await repeats(lab);
       try {
@@ -59,15 +66,17 @@ function cell(unkind: Unkind, column: 'netem in the guest' | 'our fault options'
           await order(lab.guest);
         }
       }
-      await ours.peer.do('counters');
+      if (!underRun) await ours.peer.do('counters');
       const seen = (await repeats(lab)) - before;
       if (seen === 0 && !harmless) throw new Error("Linux's counters show no retry: nothing was lost");
     },
   };
 }
 
+const COLUMNS: readonly Column[] = ['netem in the guest', 'our fault options', 'netem, infinitive run'];
+
 export const disorderCells: readonly Cell[] = UNKIND.flatMap((unkind) =>
-  (['netem in the guest', 'our fault options'] as const).flatMap((column) =>
+  COLUMNS.filter((column) => column !== 'netem, infinitive run' || unkind.underRun).flatMap((column) =>
     [OURS_ASKS, LINUX_ASKS].map((direction) => cell(unkind, column, direction)),
   ),
 );

@@ -108,7 +108,7 @@ export class Device {
     const { injector } = this;
     if (injector === null) return verb;
     return (...args: unknown[]) => {
-      injector.beforeVerb(op);
+      injector.beforeVerb(op, args[0]);
       return verb(...args);
     };
   }

@@ -1,5 +1,6 @@
 // Failures made on purpose: says when the rules of fail-rule.ts apply.
 import { EventType, nameOf } from './constants.ts';
+import type { Rights } from './context.ts';
 import type { Device } from './device.ts';
 import { VerbsError } from './errors.ts';
 import type { FailRule } from './fail-rule.ts';
@@ -48,8 +49,9 @@ export class Injector {
     }
   }
 
-  /** Before a driver's verb is called: throws what a rule wants it to fail with. */
-  beforeVerb(op: OpName): void {
+  /** Before a driver's verb is called, with its first argument: throws what a rule wants it to fail with. */
+  beforeVerb(op: OpName, subject: unknown): void {
+    if (isManagement(subject)) return;
     for (const armed of this.verbs.get(op) ?? []) {
       if (!this.applies(armed)) continue;
       throw new VerbsError(op, armed.rule.errno, `made to fail by the rule "${armed.rule.text}"`);
@@ -62,6 +64,7 @@ export class Injector {
    */
   workRequest(qp: QueuePair, opcode: number): number {
     let status = 0;
+    if (isManagement(qp)) return 0;
     for (const armed of this.work) {
       const { rule } = armed;
       if (rule.qpn !== null && rule.qpn !== qp.qpn) continue;
@@ -99,6 +102,13 @@ export class Injector {
     armed.done++;
     return true;
   }
+}
+
+/** Is it the host's management agent (QP1) that calls? Rules are for programs: without it none would be connected, or started. */
+function isManagement(subject: unknown): boolean {
+  type Owned = { readonly rights?: Rights; readonly context?: Owned; readonly pd?: Owned } | undefined;
+  const it = subject as Owned;
+  return (it?.pd?.context ?? it?.context ?? it)?.rights?.management === true;
 }
 
 /** Raises the rule's event for the object of its type that stands nearest to the queue pair. */

@@ -26,6 +26,14 @@ export function processStatus(id: number): ProcessStatus | null {
   };
 }
 
+/** Is a signal waiting for the thread, which it has not blocked? */
+export function hasSignal(tid: number): boolean {
+  const text = tryRead(() => readFileSync(`/proc/${tid}/status`, 'latin1')) ?? '';
+  const mask = (name: string): bigint =>
+    BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(text)?.[1] ?? '0'}`);
+  return ((mask('SigPnd') | mask('ShdPnd')) & ~mask('SigBlk')) !== 0n;
+}
+
 /** Is it in the user namespace of this process? */
 export function inOurUserNamespace(id: number): boolean {
   const namespace = (of: number | 'self'): string | null => tryRead(() => readlinkSync(`/proc/${of}/ns/user`));

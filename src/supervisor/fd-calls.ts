@@ -9,8 +9,10 @@ import type { PathCalls } from './path-calls.ts';
 import { ProgramCaller, WritingCaller } from './program-caller.ts';
 import type { Program } from './programs.ts';
 import { freeSlot } from './slots.ts';
+import { WaitingCalls } from './waiting-calls.ts';
 
 export class FdCalls {
+  readonly waiting = new WaitingCalls();
   private readonly listener: SeccompListener;
   private readonly range: FdRange;
   private readonly files: OpenFiles;
@@ -66,7 +68,7 @@ export class FdCalls {
     const { listener } = this;
     const { file } = open;
     if (file.write === undefined) return listener.proceed();
-    const result = file.write(new WritingCaller(program, listener), listener.arg(1), listener.arg(2));
+    const result = file.write(new WritingCaller(program, listener, this.waiting), listener.arg(1), listener.arg(2));
     if (result === null) return;
     if (result >= 0) listener.succeed(result);
     else listener.fail(-result);

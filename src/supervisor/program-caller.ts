@@ -8,6 +8,7 @@ import type { SeccompListener } from '../os/seccomp.ts';
 import type { Deferred, UcmaCaller } from '../ucma/caller.ts';
 import type { Caller } from '../uverbs/caller.ts';
 import type { Program } from './programs.ts';
+import type { WaitingCalls } from './waiting-calls.ts';
 
 /**
  * Has the thread CAP_NET_RAW over the device? Linux asks for it in the user namespace that the device's network belongs to. Here
@@ -71,10 +72,12 @@ export class ProgramCaller implements Caller {
 /** One that writes to a file whose writes are commands. */
 export class WritingCaller extends ProgramCaller implements UcmaCaller {
   private readonly fd: number;
+  private readonly waiting: WaitingCalls;
 
-  constructor(program: Program, listener: SeccompListener) {
+  constructor(program: Program, listener: SeccompListener, waiting: WaitingCalls) {
     super(program, listener);
     this.fd = listener.int(0);
+    this.waiting = waiting;
   }
 
   get nonBlocking(): boolean {
@@ -87,6 +90,6 @@ export class WritingCaller extends ProgramCaller implements UcmaCaller {
   }
 
   defer(): Deferred {
-    return this.listener.defer();
+    return this.waiting.add(this.tid, this.listener.defer());
   }
 }

@@ -3,6 +3,7 @@ import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { type AssembleOptions, assemble } from '../api/assemble.ts';
 import { listResources, type ResourceEntry } from '../core/resources.ts';
+import { monotonic } from '../link/clock.ts';
 import { Epoll } from '../os/epoll.ts';
 import { EventFd } from '../os/eventfd.ts';
 import { askForShortTurns } from '../os/scheduling.ts';
@@ -91,7 +92,7 @@ async function main(): Promise<void> {
         files,
         control,
         serve: () => traps.serve(),
-        turn,
+        turn: () => Math.min(turn(), traps.turn(monotonic())),
         onSleep: capture === null ? null : () => capture.flush(),
       },
       watch,

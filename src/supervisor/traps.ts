@@ -88,6 +88,11 @@ export class Traps {
     if (this.options.trace) this.trace();
   }
 
+  /** Calls that are answered later, see {@link WaitingCalls}; the milliseconds until this must be called again. */
+  turn(now: number): number {
+    return this.fds.waiting.turn(now);
+  }
+
   private dispatch(): void {
     const { listener, reader } = this;
     const argument = this.pathArgument[listener.nr];

@@ -13,7 +13,7 @@ export const DEFAULT_LIMITS: Limits = {
   comp_channel: 1 << 12,
   qp: 1 << 16,
   srq: 1 << 16,
-  ah: 1 << 20,
+  ah: 1 << 14,
   mcast: 1 << 16,
   extension: 1 << 16,
   registeredBytes: Number.MAX_SAFE_INTEGER,

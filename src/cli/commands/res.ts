@@ -33,7 +33,7 @@ function lines(snapshot: Snapshot, kind: Kind | undefined): string[] {
   const { device, resources, contexts } = snapshot;
   if (kind === undefined) return [summary(snapshot)];
   if (kind === 'ctx')
-    return contexts.map(({ id, pid, command }) => `dev ${device} ctxn ${id} pid ${pid} comm ${command}`);
+    return contexts.map(({ id, pid, command }) => `dev ${device} ctxn ${id} pid ${pid} comm ${plain(command)}`);
   return resources.filter((entry) => entry.kind === kind).map((entry) => describe(device, entry));
 }
 
@@ -65,8 +65,10 @@ function describe(
   for (const parent of parents) words.push(parent.kind, parent.handle);
   if (kind !== 'qp') words.push('users', users);
   if (ID[kind] !== undefined) words.push('handle', handle);
-  words.push('pid', pid, 'comm', comm);
+  words.push('pid', pid, 'comm', plain(comm));
   return words.join(' ');
 }
 
+/** A program chooses its own name: it shall not write to the terminal. */
+const plain = (text: string): string => JSON.stringify(text).slice(1, -1);
 const dashed = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

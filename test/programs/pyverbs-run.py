@@ -12,6 +12,21 @@ sys.path[:0] = [directory, os.path.dirname(directory)]
 
 from args_parser import parser  # noqa: E402  (of the suite)
 import tests  # noqa: E402
+from tests.base import RDMACMBaseTest, RDMATestCase  # noqa: E402
+
+# The tests of rdma_cm want the address of the interface that the device is a card of. The device of a run has addresses itself.
+select_config = RDMATestCase._select_config
+
+
+def select_address(self):
+    select_config(self)
+    if isinstance(self, RDMACMBaseTest) and self.ip_addr is None:
+        with open(f'/sys/class/infiniband/{self.dev_name}/ports/{self.ib_port}/gids/{self.gid_index}') as file:
+            gid = bytes.fromhex(file.read().strip().replace(':', ''))
+        self.ip_addr = '.'.join(str(byte) for byte in gid[12:])
+
+
+RDMATestCase._select_config = select_address
 
 
 class Report(unittest.TestResult):

@@ -80,6 +80,14 @@ const datagrams: readonly ProgramCase[] = [
   ...both('udaddy', 'udaddy', 'udaddy -s {ip}', DONE),
   pair('udaddy -c 20', 'udaddy -c 20', 'udaddy -s {ip} -c 20', { expect: DONE }),
   {
+    // ds_add_qp_dest makes an address handle of a LID, which RoCE refuses (rdma_check_ah_attr), Linux's as ours.
+    name: "udpong: rsockets' datagrams are for InfiniBand",
+    package: PACKAGE,
+    program: 'udpong',
+    command: ['bash', '-c', 'timeout 20 udpong -s {ip} -b {ip} -C 10; true'],
+    expect: /rconnect: /,
+  },
+  {
     name: 'mckey',
     package: PACKAGE,
     command: [

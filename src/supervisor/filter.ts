@@ -36,7 +36,7 @@ const AT_PATHS: readonly SyscallName[] = ['openat', 'openat2', 'readlinkat', 'fa
  * programs would make; they go to the kernel untouched.
  *
  * dup2 and dup3 go to the kernel: the copy works in every way, except that fstat of a copy outside the range tells of a regular
- * file. So does a descriptor received over a Unix socket.
+ * file. So does a descriptor received over a Unix socket. Of rdma_cm such a copy can be polled, but a write to it is EBADF.
  */
 export function buildFilter(table: SyscallTable, range: FdRange): Buffer {
   const { nr } = table;

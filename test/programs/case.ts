@@ -17,6 +17,8 @@ export interface ProgramCase {
   readonly options?: readonly string[];
   /** Pairs run as two programs under one `run`, or as two `run`s that talk over the network. */
   readonly runs?: 1 | 2;
+  /** Left out by --quick. */
+  readonly long?: boolean;
   /** Must be found in the (client's) output. */
   readonly expect?: RegExp;
   /** What is wrong with the output; empty: nothing. */

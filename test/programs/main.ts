@@ -25,6 +25,7 @@ const pattern = (text: string): RegExp => {
 interface Flags {
   readonly only?: RegExp;
   readonly as: string;
+  readonly quick?: boolean;
   readonly list?: boolean;
   readonly verbose?: boolean;
 }
@@ -37,13 +38,14 @@ const flags = new Command('test:programs')
       .choices(Object.keys(WHO))
       .default('self'),
   )
+  .option('--quick', 'leave out what is much like another case')
   .option('--list', 'only say what there is')
   .option('--verbose', 'print what the programs print')
   .parse()
   .opts<Flags>();
 
 const cases: readonly ProgramCase[] = [...ibverbsUtils, ...perftest, ...rdmacm, ffi, ...pyverbs].filter(
-  (one) => flags.only?.test(`${one.package}: ${one.name}`) ?? true,
+  (one) => (flags.only?.test(`${one.package}: ${one.name}`) ?? true) && !(flags.quick && one.long),
 );
 if (!flags.list && !ensurePackages(cases)) process.exit(1);
 

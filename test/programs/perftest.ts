@@ -5,20 +5,25 @@ const BASE = ['-F', '-n', '200'];
 interface Variant {
   readonly options: readonly string[];
   readonly runs?: 1 | 2;
+  readonly quick?: boolean;
 }
 
 /** Options that perftest's users try, for the programs that have them. */
 const ALL: readonly Variant[] = [
-  { options: [] },
-  { options: [], runs: 2 },
-  { options: ['-e'] },
+  { options: [], quick: true },
+  { options: [], runs: 2, quick: true },
+  { options: ['-e'], quick: true },
   { options: ['-e'], runs: 2 },
   { options: ['-m', '256'] },
   { options: ['-m', '4096'], runs: 2 },
   { options: ['-s', '1'] },
   { options: ['-D', '1'] },
 ];
-const BANDWIDTH: readonly Variant[] = [{ options: ['-b'] }, { options: ['-b'], runs: 2 }, { options: ['-q', '8'] }];
+const BANDWIDTH: readonly Variant[] = [
+  { options: ['-b'] },
+  { options: ['-b'], runs: 2 },
+  { options: ['-q', '8'], quick: true },
+];
 const SIZES: readonly Variant[] = [
   { options: ['-a', '-n', '20'] },
   { options: ['-a', '-n', '20'], runs: 2 },
@@ -52,7 +57,7 @@ let port = 19000;
 export const perftest: readonly ProgramCase[] = PROGRAMS.flatMap(({ op, transports, inline }) =>
   (['bw', 'lat'] as const).flatMap((kind) =>
     transports.flatMap((transport) =>
-      variants(op, kind, transport, inline).map(({ options, runs }): ProgramCase => {
+      variants(op, kind, transport, inline).map(({ options, runs, quick }): ProgramCase => {
         // A duration and a number of exchanges exclude each other; a later -n replaces an earlier one.
         const base = options.includes('-D') ? ['-F'] : BASE;
         const type = op === 'read' || op === 'atomic' ? [] : ['-c', transport];
@@ -71,6 +76,7 @@ export const perftest: readonly ProgramCase[] = PROGRAMS.flatMap(({ op, transpor
           server: command,
           port,
           runs: runs ?? 1,
+          long: quick !== true,
           expect: /#bytes[^\n]*\n\s*\d+\s+\d+/,
           timeoutS: 60,
         };

@@ -20,6 +20,16 @@ export interface Ran {
   readonly output: string;
 }
 
+export interface Hardware {
+  readonly cpus: number;
+  /** MB. */
+  readonly memory: number;
+  /** Programs beyond those of the image: a cpio archive. */
+  readonly extra?: Buffer;
+}
+
+const HARDWARE: Hardware = { cpus: 1, memory: 512 };
+
 /** Our own programs for the guest, compiled, and its init: an archive to be put behind the image's. */
 export function ownPrograms(folder: string): Buffer {
   const source = (name: string): string => new URL(`guest/${name}`, import.meta.url).pathname;
@@ -48,11 +58,14 @@ export class Guest {
   }
 
   /** Boots guest `n`, 1 or 2; `folder` is for its console's output and the like. */
-  static async boot(n: number, image: Image, folder: string): Promise<Guest> {
+  static async boot(n: number, image: Image, folder: string, hardware = HARDWARE): Promise<Guest> {
     const own = join(folder, `guest${n}`);
     mkdirSync(own, { recursive: true });
     const initrd = join(own, 'initrd');
-    writeFileSync(initrd, Buffer.concat([readFileSync(image.initrd), ownPrograms(own)]));
+    writeFileSync(
+      initrd,
+      Buffer.concat([readFileSync(image.initrd), ownPrograms(own), hardware.extra ?? Buffer.alloc(0)]),
+    );
     addTaps(n);
     const console = join(own, 'console.log');
     const nic = (kind: string, mac: number): string[] => [
@@ -67,7 +80,8 @@ export class Guest {
     ].join(' ');
     const log = openSync(join(own, 'qemu.log'), 'w');
     const args = [
-      ...['-M', 'q35', '-accel', 'tcg', '-cpu', 'max', '-smp', '1', '-m', '512', '-nodefaults', '-no-user-config'],
+      ...['-M', 'q35', '-accel', 'tcg', '-cpu', 'max', '-nodefaults', '-no-user-config'],
+      ...['-smp', String(hardware.cpus), '-m', String(hardware.memory)],
       ...['-display', 'none', '-no-reboot', '-serial', `file:${console}`],
       ...['-kernel', image.kernel, '-initrd', initrd, '-append', append],
       ...nic('data', 0),

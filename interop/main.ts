@@ -11,6 +11,7 @@ import { enterNamespace } from './namespace.ts';
 import { missingNeeds } from './needs.ts';
 import { record } from './recordings.ts';
 import { bootLab, closeLab, runCells } from './run.ts';
+import { measureSpeed, nodeHardware } from './speed.ts';
 import { tables } from './table.ts';
 
 interface Flags {
@@ -22,6 +23,7 @@ interface Flags {
   readonly output?: string;
   readonly measure?: boolean;
   readonly record?: string;
+  readonly speed?: boolean;
 }
 
 const command = new Command('interop')
@@ -36,6 +38,7 @@ const command = new Command('interop')
   .option('--output <folder>', 'where captures and logs go; default: a new folder')
   .option('--measure', 'have errors between two Linux guests, and write down what they see: interop/data')
   .option('--record <folder>', 'write small captures between two Linux guests, for test/data/captures')
+  .option('--speed', 'measure perftest in a guest, over its kernel and over infinitive run: the ratio')
   .action(async (flags: Flags) => {
     process.exitCode = await interop(flags);
   });
@@ -67,6 +70,11 @@ async function interop(flags: Flags): Promise<number> {
   if (flags.record !== undefined) {
     const lab = await bootLab(2, image, folder);
     await record(lab, image.version, flags.record).finally(() => closeLab(lab));
+    return 0;
+  }
+  if (flags.speed) {
+    const lab = await bootLab(2, image, folder, nodeHardware(folder));
+    await measureSpeed(lab, console.log).finally(() => closeLab(lab));
     return 0;
   }
   return report(cells, folder, flags, image);

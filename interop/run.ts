@@ -3,10 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cable, toPcapng } from './cable.ts';
 import { type Cell, idOf } from './cell.ts';
-import { Guest } from './guest.ts';
+import { Guest, type Hardware } from './guest.ts';
 import type { Image } from './image/build.ts';
 import { Lab } from './lab.ts';
-import { makeNetwork } from './namespace.ts';
+import { HOST4, HOST6, makeNetwork } from './namespace.ts';
 import type { Outcome } from './table.ts';
 
 const CELL_SECONDS = 120;
@@ -22,9 +22,13 @@ export interface RunOptions {
   onOutcome(outcome: Outcome, done: number, of: number): void;
 }
 
-export async function bootLab(count: number, image: Image, folder: string): Promise<Lab> {
+export async function bootLab(count: number, image: Image, folder: string, hardware?: Hardware): Promise<Lab> {
   makeNetwork();
-  const guests = await Promise.all(Array.from({ length: count }, (_, i) => Guest.boot(i + 1, image, folder)));
+  const guests = await Promise.all(Array.from({ length: count }, (_, i) => Guest.boot(i + 1, image, folder, hardware)));
+  // The first packets teach the bridge and the neighbours; what is tried first should not have to wait for that.
+  for (const guest of guests) {
+    await guest.must(`for ip in ${HOST4} ${HOST6}; do until ping -c 1 -W 1 $ip; do :; done; done`);
+  }
   return new Lab(guests, await Cable.open('data-1'), folder);
 }
 

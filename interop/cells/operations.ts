@@ -5,14 +5,9 @@ import { OPERATIONS } from '../scenarios/operations.ts';
 export const OURS_ASKS = 'ours → Linux';
 export const LINUX_ASKS = 'Linux → ours';
 
-const SETTINGS: readonly Setting[] = [
-  { family: 4, mtu: 1024, offload: true },
-  { family: 4, mtu: 1024, offload: false },
-  { family: 6, mtu: 1024, offload: true },
-  { family: 4, mtu: 4096, offload: true },
-  { family: 6, mtu: 4096, offload: true },
-  { family: 6, mtu: 4096, offload: false },
-];
+const SETTINGS: readonly Setting[] = ([1024, 4096] as const).flatMap((mtu) =>
+  ([4, 6] as const).flatMap((family) => [true, false].map((offload) => ({ family, mtu, offload }))),
+);
 
 export const columnOf = ({ family, mtu, offload }: Setting): string => `IPv${family} ${mtu}${offload ? '' : ' no GSO'}`;
 

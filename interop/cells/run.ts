@@ -16,7 +16,12 @@ const SETTINGS: readonly Setting[] = [
   { family: 6, mtu: 4096, offload: true },
 ];
 
-const operations = SETTINGS.flatMap((setting) =>
+const OTHER_SETTINGS: readonly Setting[] = [
+  { family: 6, mtu: 1024, offload: true },
+  { family: 4, mtu: 4096, offload: true },
+];
+
+const operations = [...SETTINGS, ...OTHER_SETTINGS].flatMap((setting) =>
   Object.entries(OPERATIONS).flatMap(([row, scenario]) =>
     [RUN_ASKS, LINUX_ASKS_RUN].map((direction): Cell => {
       const { mtu } = setting;

@@ -1,19 +1,19 @@
 // iperf3: one TCP stream over loopback.
-import type { Contender } from './measure.ts';
+import { type Contender, perRound } from './measure.ts';
 import { freePort, Running } from './running.ts';
 
 export function iperf3(name: string): Contender {
   return {
     name,
     needs: { command: 'iperf3', pkg: 'iperf3' },
-    async run({ quick, signal }) {
+    run: perRound(async ({ signal }) => {
       const port = await freePort();
       await using server = new Running('iperf3', ['-s', '-1', '-B', '127.0.0.1', '-p', String(port)], { signal });
       await server.listensOn(port);
-      const args = ['-c', '127.0.0.1', '-p', String(port), '-t', quick ? '1' : '2', '-J'];
+      const args = ['-c', '127.0.0.1', '-p', String(port), '-t', '1', '-J'];
       await using client = new Running('iperf3', args, { signal });
       return parseIperf3(await client.output());
-    },
+    }),
   };
 }
 

@@ -10,8 +10,8 @@ import { type Report, reportOf, tableOf } from './report.ts';
 import { runRounds } from './rounds.ts';
 
 const TOP = 15;
-const FULL = { rounds: 5, limit: 20_000, total: 172_000 };
-const QUICK = { rounds: 3, limit: 8_000, total: 42_000 };
+const FULL = { rounds: 5, limit: 20_000, total: 590_000 };
+const QUICK = { rounds: 2, limit: 10_000, total: 115_000 };
 
 interface Flags {
   readonly quick: boolean;
@@ -22,14 +22,14 @@ interface Flags {
 
 const flags = new Command('bench')
   .description('Measures this project beside its peers. They run in turn; only ratios within one run mean something.')
-  .option('--quick', '3 shorter rounds: at most 45 s instead of 3 minutes', false)
+  .option('--quick', '2 shorter rounds: at most 2 minutes instead of 10', false)
   .addOption(new Option('--only <name...>', 'only these rows').choices(MEASURES.map(({ name }) => name)))
   .option('--json <file>', 'also write the result there')
   .option('--profile', 'only ours, once, under the CPU profiler: where the time goes', false)
   .parse()
   .opts<Flags>();
 
-const measures = MEASURES.filter(({ name }) => flags.only?.includes(name) ?? true);
+const measures = MEASURES.filter(({ name, alone }) => flags.only?.includes(name) ?? alone === undefined);
 const interrupt = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
@@ -43,7 +43,9 @@ else await compare();
 
 async function compare(): Promise<void> {
   const machine = describeMachine();
-  const schedule = flags.quick ? QUICK : FULL;
+  const limit = Math.max(...measures.map(({ alone }) => alone ?? 0));
+  const usual = flags.quick ? QUICK : FULL;
+  const schedule = limit === 0 ? usual : { rounds: 1, limit, total: limit * measures.length };
   console.log(machineLine(machine));
   const runs = await runRounds(measures, {
     ...schedule,
@@ -63,8 +65,9 @@ async function compare(): Promise<void> {
 async function profile(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'infinitive-bench-'));
   for (const { title, unit, ours } of measures) {
+    if (ours.profile === undefined) continue;
     const signal = AbortSignal.any([AbortSignal.timeout(FULL.limit), interrupt.signal]);
-    const { figure, profiles } = await ours.profile({ quick: flags.quick, signal }, dir);
+    const { figure, profiles } = await ours.profile({ quick: flags.quick, round: 0, signal }, dir);
     console.log(`${title}: ${figure.toFixed(2)} ${unit} while profiled`);
     for (const { side, file } of profiles) {
       console.log(`\n${side}, self time (${file}):`);

@@ -1,11 +1,38 @@
 // The rows of the bench. One more is one more entry here.
 import { iperf3 } from './iperf3.ts';
-import type { Measure } from './measure.ts';
-import { perf } from './perf.ts';
+import type { Measure, Settings } from './measure.ts';
+import { perf, twoAddresses } from './perf.ts';
 import { rawUdp } from './raw.ts';
+import { otherSide, type SideArgs, side } from './side.ts';
 import { ucx } from './ucx.ts';
+import { cmtime, lsAlone, lsUnderRun, nodeStart, perftest, processStart, verbsCommand } from './under-run.ts';
 
 const MIB = 1 << 20;
+const KIB = 1 << 10;
+const SHARED_MEMORY = 'sysv,cma,self';
+const SOAK_MS = 300_000;
+
+// Those that stand in several rows are measured once in a round.
+const seconds = ({ quick }: Settings): string => (quick ? '0.4' : '1');
+const withArgs =
+  (...args: string[]): SideArgs =>
+  (settings) => [...twoAddresses(), ...args, seconds(settings)];
+
+const write = perf('write-bw', ['--op', 'write', '--size', '1m']);
+const sendLat = perf('send-lat', ['--op', 'send', '--lat', '--size', '64']);
+const tcp = iperf3('iperf3, one TCP stream');
+const eventsLat = perftest('ib_send_lat', {
+  quick: ['-e', '-s', '64', '-n', '3000'],
+  full: ['-e', '-s', '64', '-n', '10000'],
+});
+const oneBusy = (count: number): ReturnType<typeof side> => side('many-qps.ts', withArgs(String(count)));
+const manyQps = oneBusy(10_000);
+const stream =
+  (kind: string): SideArgs =>
+  (settings) => [kind, ...twoAddresses(), seconds(settings)];
+const rdmaSocket = side('stream.ts', stream('rdma'));
+const tcpSocket = otherSide('stream.ts', stream('tcp'));
+const soak = side('soak.ts', () => [...twoAddresses(), '10000000']);
 
 export const MEASURES: readonly Measure[] = [
   {
@@ -13,19 +40,206 @@ export const MEASURES: readonly Measure[] = [
     title: 'SEND 64 B, half round trip, p50',
     unit: 'µs',
     better: 'lower',
-    ours: perf('send-lat', ['--op', 'send', '--lat', '--size', '64']),
-    peers: [{ ...ucx('UCX over TCP, 8 B', { test: 'tag_lat', size: 8, iters: 300_000 }), bar: { goal: 1, aim: 0.75 } }],
+    ours: sendLat,
+    peers: [{ ...ucx('UCX over TCP, 8 B', { test: 'tag_lat', size: 8, iters: 150_000 }), bar: { goal: 1, aim: 0.75 } }],
+  },
+  {
+    name: 'send-await',
+    title: 'SEND 64 B, half round trip, await',
+    unit: 'µs',
+    better: 'lower',
+    ours: perf('send-await', ['--op', 'send', '--lat', '--size', '64', '--events']),
+    peers: [{ ...otherSide('dgram.ts', withArgs('64'))('us', 'node:dgram, 64 B'), bar: { goal: 1 } }],
+  },
+  {
+    name: 'send-rate',
+    title: 'SEND 64 B, depth 128',
+    unit: 'M/s',
+    better: 'higher',
+    ours: perf('send-rate', ['--op', 'send', '--size', '64', '--tx-depth', '128'], 'rate'),
+    bar: { goal: 0.5, aim: 2 },
+    peers: [ucx('UCX over TCP, 8 B', { test: 'tag_bw', size: 8, iters: 2_000_000, rate: true })],
   },
   {
     name: 'write-bw',
     title: 'WRITE 1 MiB, bandwidth',
     unit: 'GB/s',
     better: 'higher',
-    ours: perf('write-bw', ['--op', 'write', '--size', '1m']),
+    ours: write,
     peers: [
-      { ...iperf3('iperf3, one TCP stream'), bar: { goal: 1, aim: 1.5 } },
-      { ...ucx('UCX over TCP, 1 MiB', { test: 'tag_bw', size: MIB, iters: 9000 }), bar: { goal: 0.4, aim: 0.7 } },
+      { ...tcp, bar: { goal: 1, aim: 1.5 } },
+      { ...ucx('UCX over TCP, 1 MiB', { test: 'tag_bw', size: MIB, iters: 6000 }), bar: { goal: 0.4, aim: 0.7 } },
       { ...rawUdp('UDP alone, copy and CRC'), bar: { goal: 0.6, aim: 0.8 } },
     ],
+  },
+  {
+    name: 'read-bw',
+    title: 'READ 1 MiB, bandwidth',
+    unit: 'GB/s',
+    better: 'higher',
+    ours: perf('read-bw', ['--op', 'read', '--size', '1m']),
+    peers: [{ ...write, name: 'our WRITE 1 MiB', bar: { goal: 0.9 } }],
+  },
+  {
+    name: 'qps',
+    title: '10,000 QPs, one busy: WRITE 64 B',
+    unit: 'M/s',
+    better: 'higher',
+    ours: manyQps('rate'),
+    peers: [{ ...oneBusy(1)('rate', 'one QP'), bar: { goal: 0.9 } }],
+  },
+  {
+    name: 'qp-memory',
+    title: '10,000 QPs: memory of one',
+    unit: 'KiB',
+    better: 'lower',
+    ours: manyQps('kib'),
+    bar: { goal: 8 },
+    peers: [],
+  },
+  {
+    name: 'run-bw',
+    title: 'run: ib_write_bw 64 KiB',
+    unit: 'GB/s',
+    better: 'higher',
+    ours: perftest('ib_write_bw', {
+      quick: ['-s', '65536', '-D', '1', '--report_gbits'],
+      full: ['-s', '65536', '-D', '1', '--report_gbits'],
+    }),
+    peers: [
+      { ...tcp, bar: { goal: 1 } },
+      {
+        ...ucx('UCX, shared memory', {
+          test: 'tag_bw',
+          size: 64 * KIB,
+          iters: 60_000,
+          transports: SHARED_MEMORY,
+        }),
+      },
+    ],
+  },
+  {
+    name: 'run-two-bw',
+    title: 'run: ib_write_bw 64 KiB, two runs',
+    unit: 'GB/s',
+    better: 'higher',
+    ours: perftest('ib_write_bw', {
+      runs: 2,
+      quick: ['-s', '65536', '-D', '1', '--report_gbits'],
+      full: ['-s', '65536', '-D', '1', '--report_gbits'],
+    }),
+    peers: [{ ...write, name: 'our WRITE 1 MiB', bar: { goal: 0.5, aim: 0.9 } }],
+  },
+  {
+    name: 'run-events-lat',
+    title: 'run: ib_send_lat -e, 64 B',
+    unit: 'µs',
+    better: 'lower',
+    ours: eventsLat,
+    bar: { goal: 60, aim: 25 },
+    peers: [],
+  },
+  {
+    name: 'run-lat',
+    title: 'run: ib_send_lat, polling, 64 B',
+    unit: 'µs',
+    better: 'lower',
+    ours: perftest('ib_send_lat', { quick: ['-s', '64', '-n', '1000'], full: ['-s', '64', '-n', '4000'] }),
+    peers: [{ ...eventsLat, name: 'with -e', bar: { goal: 1 } }],
+  },
+  {
+    name: 'run-verb',
+    title: 'run: a verbs command (PD)',
+    unit: 'µs',
+    better: 'lower',
+    ours: verbsCommand,
+    bar: { goal: 20 },
+    peers: [],
+  },
+  {
+    name: 'run-start',
+    title: 'run: a process more to start',
+    unit: 'ms',
+    better: 'lower',
+    ours: processStart,
+    bar: { goal: 150 },
+    peers: [nodeStart],
+  },
+  {
+    name: 'run-ls',
+    title: 'run: ls -lR /usr/share',
+    unit: 'ms',
+    better: 'lower',
+    ours: lsUnderRun,
+    peers: [{ ...lsAlone, bar: { goal: 2 } }],
+  },
+  {
+    name: 'connect',
+    title: 'Connection set-up',
+    unit: 'ms',
+    better: 'lower',
+    ours: side('connect.ts', ({ quick }) => [...twoAddresses(), quick ? '200' : '500'])('ms'),
+    bar: { goal: 0.5 },
+    peers: [],
+  },
+  {
+    name: 'cmtime',
+    title: 'run: cmtime, 1000 connections, each',
+    unit: 'ms',
+    better: 'lower',
+    ours: cmtime(1000),
+    peers: [],
+  },
+  {
+    name: 'socket-bw',
+    title: 'RdmaSocket, writes of 64 KiB',
+    unit: 'GB/s',
+    better: 'higher',
+    ours: rdmaSocket('gbps'),
+    peers: [{ ...tcpSocket('gbps', "Node's TCP socket"), bar: { goal: 0.8 } }],
+  },
+  {
+    name: 'socket-lat',
+    title: 'RdmaSocket, round trip of 64 B',
+    unit: 'µs',
+    better: 'lower',
+    ours: rdmaSocket('us'),
+    peers: [{ ...tcpSocket('us', "Node's TCP socket"), bar: { goal: 0.5 } }],
+  },
+  {
+    name: 'psm2-lat',
+    title: 'PSM2 8 B, half round trip',
+    unit: 'µs',
+    better: 'lower',
+    ours: side('psm2.ts', withArgs('8'))('us'),
+    peers: [{ ...sendLat, name: 'our SEND 64 B', bar: { goal: 1.3 } }],
+  },
+  {
+    name: 'psm2-bw',
+    title: 'PSM2 1 MiB',
+    unit: 'GB/s',
+    better: 'higher',
+    ours: side('psm2.ts', withArgs(String(MIB)))('gbps'),
+    peers: [{ ...write, name: 'our WRITE 1 MiB', bar: { goal: 0.9 } }],
+  },
+  {
+    name: 'soak',
+    title: '10 million SENDs: growth of RSS',
+    unit: 'MiB',
+    better: 'lower',
+    ours: soak('rss'),
+    bar: { goal: 8 },
+    peers: [],
+    alone: SOAK_MS,
+  },
+  {
+    name: 'soak-heap',
+    title: '10 million SENDs: growth of the heap',
+    unit: 'MiB',
+    better: 'lower',
+    ours: soak('heap'),
+    bar: { goal: 1 },
+    peers: [],
+    alone: SOAK_MS,
   },
 ];

@@ -10,7 +10,7 @@ export interface PeerReport {
   readonly figure: Summary | null;
   /** Ours divided by the peer's. */
   readonly ratio: number | null;
-  readonly bar: Bar;
+  readonly bar: Bar | null;
   readonly verdict: Verdict | null;
   readonly failures: readonly string[];
 }
@@ -21,6 +21,9 @@ export interface MeasureReport {
   readonly unit: Measure['unit'];
   readonly better: Measure['better'];
   readonly ours: { readonly figure: Summary | null; readonly failures: readonly string[] };
+  /** For our figure itself, not for a ratio. */
+  readonly bar: Bar | null;
+  readonly verdict: Verdict | null;
   readonly peers: readonly PeerReport[];
 }
 
@@ -32,13 +35,16 @@ export interface Report {
 }
 
 export function reportOf({ measure, ours, peers }: MeasureRun): MeasureReport {
-  const { name, title, unit, better } = measure;
+  const { name, title, unit, better, bar } = measure;
+  const figure = summarize(figures(ours.series));
   return {
     name,
     title,
     unit,
     better,
-    ours: { figure: summarize(figures(ours.series)), failures: distinct(ours.failures) },
+    ours: { figure, failures: distinct(ours.failures) },
+    bar: bar ?? null,
+    verdict: figure === null || bar === undefined ? null : verdict(figure.median, bar, better),
     peers: peers.map((track, i) => peerReport(measure.peers[i], track, ours, better)),
   };
 }
@@ -49,8 +55,8 @@ function peerReport({ name, bar }: Peer, track: Track, ours: Track, better: Meas
     name,
     figure: summarize(figures(track.series)),
     ratio,
-    bar,
-    verdict: ratio === null ? null : verdict(ratio, bar, better),
+    bar: bar ?? null,
+    verdict: ratio === null || bar === undefined ? null : verdict(ratio, bar, better),
     failures: distinct(track.failures),
   };
 }
@@ -69,23 +75,26 @@ export function tableOf(report: Report): string {
     notes.push(`${mark} ${name}: ${figure?.count ?? 0} of ${report.rounds} rounds. ${failures.join('; ')}`);
     return ` ${mark}`;
   };
-  for (const { title, unit, better, ours, peers } of report.measures) {
-    const own = shown(ours.figure, ` ${unit}`) + note(title, ours.figure, ours.failures);
-    peers.forEach((peer, i) => {
-      table.push([
-        i === 0 ? title : '',
-        i === 0 ? own : '',
-        peer.name,
-        shown(peer.figure, ` ${unit}`) + note(peer.name, peer.figure, peer.failures),
-        peer.ratio?.toFixed(2) ?? '',
-        `${better === 'lower' ? '≤' : '≥'} ${peer.bar.goal} (aim ${peer.bar.aim})`,
-        peer.verdict ?? '',
-      ]);
-    });
-    if (peers.length === 0) table.push([title, own, '', '', '', '', '']);
+  for (const { title, unit, better, ours, bar, verdict, peers } of report.measures) {
+    let first = [title, shown(ours.figure, ` ${unit}`) + note(title, ours.figure, ours.failures)];
+    const row = (...cells: string[]): void => {
+      table.push([...first, ...cells]);
+      first = ['', ''];
+    };
+    if (bar !== null || peers.length === 0) row('', '', '', barText(bar, better, ` ${unit}`), verdict ?? '');
+    for (const peer of peers) {
+      const figure = shown(peer.figure, ` ${unit}`) + note(peer.name, peer.figure, peer.failures);
+      row(peer.name, figure, peer.ratio?.toFixed(2) ?? '', barText(peer.bar, better, ''), peer.verdict ?? '');
+    }
   }
   if (isDisturbed(report)) notes.push('Rounds differ much: something else was running, and this run is worth little.');
   return [table.toString(), ...notes].join('\n');
+}
+
+function barText(bar: Bar | null, better: Measure['better'], unit: string): string {
+  if (bar === null) return '';
+  const aim = bar.aim === undefined ? '' : ` (aim ${bar.aim})`;
+  return `${better === 'lower' ? '≤' : '≥'} ${bar.goal}${unit}${aim}`;
 }
 
 /** Rounds of a quiet machine differ by a tenth. */

@@ -36,14 +36,19 @@ export async function runRounds(measures: readonly Measure[], schedule: Schedule
       for (const t of [ours, ...peers]) {
         if (schedule.signal.aborted) break;
         schedule.onStep?.(round, measure, t.contender);
-        await runOne(t, schedule, end);
+        await runOne(t, schedule, round, end);
       }
     }
   }
   return runs;
 }
 
-async function runOne({ contender, series, failures }: Track, schedule: Schedule, end: number): Promise<void> {
+async function runOne(
+  { contender, series, failures }: Track,
+  schedule: Schedule,
+  round: number,
+  end: number,
+): Promise<void> {
   const { needs } = contender;
   const ms = Math.floor(Math.min(schedule.limit, end - performance.now()));
   try {
@@ -52,7 +57,7 @@ async function runOne({ contender, series, failures }: Track, schedule: Schedule
     }
     if (ms <= 0) throw new Error('no time was left');
     const signal = AbortSignal.any([AbortSignal.timeout(ms), schedule.signal]);
-    const settings: Settings = { quick: schedule.quick, signal };
+    const settings: Settings = { quick: schedule.quick, round, signal };
     series.push(await contender.run(settings));
   } catch (error) {
     series.push(null);

@@ -36,8 +36,9 @@ export function ratioOf(ours: Series, theirs: Series): number | null {
 
 export type Verdict = 'aim met' | 'met' | 'not met';
 
-export function verdict(ratio: number, { goal, aim }: Bar, better: 'lower' | 'higher'): Verdict {
-  const reaches = (bar: number): boolean => (better === 'lower' ? ratio <= bar : ratio >= bar);
-  if (reaches(aim)) return 'aim met';
+/** `value` is a ratio or a figure, whichever the bar is for. */
+export function verdict(value: number, { goal, aim }: Bar, better: 'lower' | 'higher'): Verdict {
+  const reaches = (bar: number): boolean => (better === 'lower' ? value <= bar : value >= bar);
+  if (aim !== undefined && reaches(aim)) return 'aim met';
   return reaches(goal) ? 'met' : 'not met';
 }

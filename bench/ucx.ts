@@ -1,4 +1,4 @@
-// ucx_perftest: UCX, what MPI and others use, over TCP on the loopback interface.
+// ucx_perftest: UCX, what MPI and others use, over TCP on the loopback interface or through shared memory.
 import type { Contender } from './measure.ts';
 import { freePort, Running } from './running.ts';
 
@@ -7,14 +7,18 @@ export interface UcxTest {
   readonly size: number;
   /** It counts; it knows no duration. */
   readonly iters: number;
+  /** Figure of tag_bw: GB/s, or millions of messages a second. Default: GB/s. */
+  readonly rate?: boolean;
+  /** UCX_TLS. Default: TCP. */
+  readonly transports?: string;
 }
 
-export function ucx(name: string, { test, size, iters }: UcxTest): Contender {
+export function ucx(name: string, { test, size, iters, rate = false, transports = 'tcp,self' }: UcxTest): Contender {
   return {
     name,
     needs: { command: 'ucx_perftest', pkg: 'ucx-utils' },
     async run({ quick, signal }) {
-      const env = { UCX_TLS: 'tcp,self', UCX_NET_DEVICES: 'lo' };
+      const env = { UCX_TLS: transports, UCX_NET_DEVICES: 'lo' };
       const port = await freePort();
       const n = Math.ceil(quick ? iters / 3 : iters);
       const args = ['-t', test, '-s', String(size), '-n', String(n), '-w', String(Math.ceil(n / 10)), '-f', '-v'];
@@ -22,7 +26,8 @@ export function ucx(name: string, { test, size, iters }: UcxTest): Contender {
       await server.listensOn(port);
       await using client = new Running('ucx_perftest', ['127.0.0.1', '-p', String(port), ...args], { signal, env });
       const figures = parseUcx(await client.output());
-      return test === 'tag_lat' ? figures.latency : (figures.messages * size) / 1e9;
+      if (test === 'tag_lat') return figures.latency;
+      return rate ? figures.messages / 1e6 : (figures.messages * size) / 1e9;
     },
   };
 }

@@ -53,6 +53,17 @@ test('all take turns; a program that is missing is named with its package, and t
   assert.match(text, /absent: 0 of 3 rounds\. no-such-program is not installed \(Debian package no-such-package\)/);
 });
 
+test('a bar can be for the figure itself, and a peer without one is only told', async () => {
+  const measure = measureOf(() => Promise.resolve(3), []);
+  const peers = [{ ...measure.peers[0], bar: undefined }];
+  const [run] = await runRounds([{ ...measure, bar: { goal: 2 }, peers }], schedule);
+  const report = reportOf(run);
+  assert.equal(report.verdict, 'met');
+  assert.deepEqual([report.peers[0].ratio, report.peers[0].verdict], [1.5, null]);
+  const text = tableOf({ machine, quick: true, rounds: 3, measures: [report] });
+  assert.match(text, /≥ 2 GB\/s +│ met/);
+});
+
 test('a round that fails counts for nobody', async () => {
   let round = 0;
   const own = (): Promise<number> => (++round === 2 ? Promise.reject(new Error('broke')) : Promise.resolve(3));
@@ -84,8 +95,11 @@ test('without time left nothing is started', async () => {
 
 test('names of measures are unique, and aims go beyond goals', () => {
   assert.equal(new Set(MEASURES.map(({ name }) => name)).size, MEASURES.length);
-  for (const { better, peers } of MEASURES) {
-    for (const { bar } of peers) assert.ok(better === 'lower' ? bar.aim < bar.goal : bar.aim > bar.goal);
+  for (const { better, bar: own, peers } of MEASURES) {
+    for (const bar of [own, ...peers.map(({ bar }) => bar)]) {
+      if (bar?.aim === undefined) continue;
+      assert.ok(better === 'lower' ? bar.aim < bar.goal : bar.aim > bar.goal);
+    }
   }
 });
 

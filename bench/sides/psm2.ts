@@ -1,0 +1,81 @@
+// PSM2 between two processes: node psm2.ts SERVER-IP CLIENT-IP SIZE SECONDS
+// Prints the median of half a round trip in µs, and GB/s of messages to the server, both of SIZE bytes.
+import { openDevice, PsmEndpoint, type PsmPeer, type PsmRequest, psm2 } from '../../src/api/index.ts';
+import { Pace } from '../../src/cli/perf/pace.ts';
+import { client, isServer, median, serve, startServer } from './pair.ts';
+
+const uuid = Buffer.alloc(16, 'bench');
+const PING = [1, 0, 0] as const;
+const BULK = [2, 0, 0] as const;
+const ALL = [0xffffffff, 0xffffffff, 0xffffffff] as const;
+/** Messages under way. */
+const DEPTH = 8;
+
+const [serverIp, clientIp, size, seconds] = process.argv.slice(2);
+const length = Number(size);
+const ms = Number(seconds) * 1000;
+const device = await openDevice({ driver: 'hfi1', address: isServer ? serverIp : clientIp });
+const pd = device.allocPd();
+const ep = new PsmEndpoint(device.extension(psm2), { pd, uuid });
+const inbox = pd.regMr(Buffer.alloc(length));
+const outbox = pd.regMr(Buffer.alloc(length, 1));
+
+const receive = (tag: typeof PING | typeof BULK): PsmRequest =>
+  ep.irecv(null, [...tag], [...ALL], { mr: inbox, length });
+const send = (peer: PsmPeer, tag: typeof PING | typeof BULK): PsmRequest =>
+  ep.isend(peer, [...tag], { mr: outbox, length });
+const pace = new Pace(device, false);
+function spin(request: PsmRequest): void {
+  while (!request.done) {
+    ep.progress();
+    pace.due(request.done ? 1 : 0);
+  }
+  if (request.status !== 'ok') throw new Error(`PSM2: ${request.status}`);
+}
+
+if (isServer) {
+  const other = client();
+  let ping = receive(PING);
+  const bulk = Array.from({ length: DEPTH * 2 }, () => receive(BULK));
+  let oldest = 0;
+  other.send({ epid: ep.epid });
+  let peer: PsmPeer | undefined;
+  await serve(device, () => {
+    ep.progress();
+    if (ping.done) {
+      peer ??= ep.peers.find(({ epid }) => epid === ping.source)!;
+      ping = receive(PING);
+      send(peer, PING);
+    }
+    for (; bulk[oldest].done; oldest = (oldest + 1) % bulk.length) bulk[oldest] = receive(BULK);
+    return 0;
+  });
+} else {
+  const server = startServer(import.meta.url);
+  const { epid } = await server.receive<{ epid: number }>();
+  const peer = await ep.connect(epid);
+
+  const times: number[] = [];
+  for (let now = performance.now(), end = now + ms; now < end; ) {
+    const start = now;
+    const answer = receive(PING);
+    send(peer, PING);
+    spin(answer);
+    now = performance.now();
+    times.push((now - start) * 500);
+  }
+
+  const sent = Array.from({ length: DEPTH }, () => send(peer, BULK));
+  let count = 0;
+  const start = performance.now();
+  for (let i = 0; performance.now() - start < ms; i = (i + 1) % DEPTH, count++) {
+    spin(sent[i]);
+    sent[i] = send(peer, BULK);
+  }
+  const gbps = (count * length) / (performance.now() - start) / 1e6;
+  for (const request of sent) spin(request);
+  console.log(JSON.stringify({ us: median(times.slice(times.length >> 2)), gbps }));
+  await server.end();
+}
+ep.close();
+await device.close();

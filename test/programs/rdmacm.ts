@@ -9,12 +9,12 @@ const PRELOAD = '$(dirname $(find /usr/lib -name librdmacm.so.1 | head -1))/rsoc
  * A client that is started again as long as nobody listens: nothing tells when a server has got as far. In `server`, the server's
  * process id; without one it is in another run.
  */
-const client = (command: string, server = ''): string => `for i in $(seq 120); do
+const client = (command: string, server = '', pause = 0.3): string => `for i in $(seq 120); do
   out=$(${command} 2>&1); code=$?
   [ $code = 0 ] && break
   ${server === '' ? '' : `kill -0 ${server} 2>/dev/null || break`}
-  grep -qiE 'reject|refused|unreachable|CM event' <<<"$out" || break
-  sleep 0.3
+  grep -qiE 'reject|refused|unreachable|CM event|wc status' <<<"$out" || break
+  sleep ${pause}
 done
 echo "$out"`;
 
@@ -23,16 +23,19 @@ function pair(
   name: string,
   server: string,
   connect: string,
-  more: Partial<ProgramCase> & { stays?: boolean },
+  more: Partial<ProgramCase> & { stays?: boolean; pause?: number },
 ): ProgramCase {
-  const { stays = false, ...rest } = more;
+  const { stays = false, pause, ...rest } = more;
   const end = stays ? 'kill $server; wait $server 2>/dev/null' : 'wait $server || code=$?';
   const bash = (text: string): string[] => ['bash', '-c', text];
   const common = { name, package: PACKAGE, program: name.split(/[ ,]/)[0], timeoutS: 90, ...rest };
   if (rest.runs === 2) {
-    return { ...common, command: bash(`${client(connect)}; exit $code`), server: bash(server) };
+    return { ...common, command: bash(`${client(connect, '', pause)}; exit $code`), server: bash(server) };
   }
-  return { ...common, command: bash(`${server} & server=$!\n${client(connect, '$server')}\n${end}; exit $code`) };
+  return {
+    ...common,
+    command: bash(`${server} & server=$!\n${client(connect, '$server', pause)}\n${end}; exit $code`),
+  };
 }
 
 function both(name: string, server: string, connect: string, expect: RegExp): ProgramCase[] {
@@ -192,11 +195,12 @@ const perftest: readonly ProgramCase[] = [
   'ib_atomic_bw',
 ].flatMap((name) => {
   const command = `${name} -R -F -n 200`;
-  // Between its two connections a perftest server does not listen for a moment; a client that comes then is refused, and ends by
-  // a segmentation fault, and the server waits for ever.
-  const server = `{ for i in 1 2 3; do timeout 15 ${command} && break; done; }`;
+  // Between its two connections a perftest server does not listen for a moment. A client that comes then is refused, and ends by
+  // a segmentation fault; and the server takes the next client's first connection for the second that it waits for.
+  const server = `{ for i in 1 2 3 4; do timeout 15 ${command} && break; done; }`;
+  const connect = `sleep 2; ${command} {ip}`;
   const more = { package: 'perftest', expect: /#bytes[^\n]*\n\s*\d+\s+\d+/ };
-  const one = (runs: 1 | 2): ProgramCase => pair(`${name} -R`, server, `${command} {ip}`, { ...more, runs });
+  const one = (runs: 1 | 2): ProgramCase => pair(`${name} -R`, server, connect, { ...more, runs, pause: 16 });
   return name.includes(' ') ? [one(1)] : [one(1), one(2)];
 });
 

@@ -2,7 +2,8 @@
 import { type Contender, perRound } from './measure.ts';
 import { freePort, Running } from './running.ts';
 
-export function iperf3(name: string): Contender {
+/** `size`: of the writes; default: iperf3's own, 128 KiB. */
+export function iperf3(name: string, size?: number): Contender {
   return {
     name,
     needs: { command: 'iperf3', pkg: 'iperf3' },
@@ -10,7 +11,16 @@ export function iperf3(name: string): Contender {
       const port = await freePort();
       await using server = new Running('iperf3', ['-s', '-1', '-B', '127.0.0.1', '-p', String(port)], { signal });
       await server.listensOn(port);
-      const args = ['-c', '127.0.0.1', '-p', String(port), '-t', '1', '-J'];
+      const args = [
+        '-c',
+        '127.0.0.1',
+        '-p',
+        String(port),
+        '-t',
+        '1',
+        '-J',
+        ...(size === undefined ? [] : ['-l', String(size)]),
+      ];
       await using client = new Running('iperf3', args, { signal });
       return parseIperf3(await client.output());
     }),

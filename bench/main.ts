@@ -4,13 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { describeMachine, machineLine } from './machine.ts';
+import type { Measure } from './measure.ts';
 import { MEASURES } from './measures.ts';
+import { svgOf } from './plot.ts';
 import { topOf } from './profile.ts';
 import { type Report, reportOf, tableOf } from './report.ts';
 import { runRounds } from './rounds.ts';
+import { plotOf, SWEEPS } from './sweep.ts';
 
 const TOP = 15;
 const FULL = { rounds: 5, limit: 20_000, total: 590_000 };
+const PLOTS = { rounds: 3, limit: 15_000, total: 480_000 };
 const QUICK = { rounds: 2, limit: 10_000, total: 115_000 };
 
 interface Flags {
@@ -18,6 +22,7 @@ interface Flags {
   readonly only?: string[];
   readonly json?: string;
   readonly profile: boolean;
+  readonly plots?: string;
 }
 
 const flags = new Command('bench')
@@ -26,6 +31,7 @@ const flags = new Command('bench')
   .addOption(new Option('--only <name...>', 'only these rows').choices(MEASURES.map(({ name }) => name)))
   .option('--json <file>', 'also write the result there')
   .option('--profile', 'only ours, once, under the CPU profiler: where the time goes', false)
+  .option('--plots <folder>', 'only bandwidth and latency over message size, drawn as SVG there: 3 rounds, 8 minutes')
   .parse()
   .opts<Flags>();
 
@@ -39,13 +45,11 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 if (flags.profile) await profile();
+else if (flags.plots !== undefined) await plot(flags.plots);
 else await compare();
 
-async function compare(): Promise<void> {
+async function measured(measures: readonly Measure[], schedule: typeof FULL): Promise<Report> {
   const machine = describeMachine();
-  const limit = Math.max(...measures.map(({ alone }) => alone ?? 0));
-  const usual = flags.quick ? QUICK : FULL;
-  const schedule = limit === 0 ? usual : { rounds: 1, limit, total: limit * measures.length };
   console.log(machineLine(machine));
   const runs = await runRounds(measures, {
     ...schedule,
@@ -58,6 +62,26 @@ async function compare(): Promise<void> {
   console.log(tableOf(report));
   console.log(`Medians of ${schedule.rounds} rounds (smallest–largest); ratio: our median to the peer's.`);
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
+  return report;
+}
+
+async function plot(folder: string): Promise<void> {
+  const { measures } = await measured(
+    SWEEPS.flatMap((sweep) => sweep.measures),
+    PLOTS,
+  );
+  let at = 0;
+  for (const { title, file, measures: own } of SWEEPS) {
+    writeFileSync(join(folder, file), svgOf(plotOf(title, measures.slice(at, at + own.length))));
+    at += own.length;
+  }
+}
+
+async function compare(): Promise<void> {
+  const limit = Math.max(...measures.map(({ alone }) => alone ?? 0));
+  const usual = flags.quick ? QUICK : FULL;
+  const schedule = limit === 0 ? usual : { rounds: 1, limit, total: limit * measures.length };
+  const report = await measured(measures, schedule);
   // A bar that is missed is news, not a failure; that nothing of ours could be measured is one.
   if (report.measures.some(({ ours }) => ours.figure === null)) process.exitCode ??= 1;
 }

@@ -20,6 +20,7 @@ export interface MeasureReport {
   readonly title: string;
   readonly unit: Measure['unit'];
   readonly better: Measure['better'];
+  readonly oursName: string;
   readonly ours: { readonly figure: Summary | null; readonly failures: readonly string[] };
   /** For our figure itself, not for a ratio. */
   readonly bar: Bar | null;
@@ -42,6 +43,7 @@ export function reportOf({ measure, ours, peers }: MeasureRun): MeasureReport {
     title,
     unit,
     better,
+    oursName: measure.ours.name,
     ours: { figure, failures: distinct(ours.failures) },
     bar: bar ?? null,
     verdict: figure === null || bar === undefined ? null : verdict(figure.median, bar, better),

@@ -82,7 +82,7 @@ async function measure(lab: Lab, once: typeof oneDevice, stack: Stack, program: 
 }
 
 const median = (values: readonly number[]): number => values.toSorted((x, y) => x - y)[values.length >> 1];
-const rounded = (value: number): string => value.toPrecision(3);
+const rounded = (value: number): string => String(Number(value.toPrecision(3)));
 
 /** rxe has port 4791 of all addresses, from when its module is loaded. */
 const PREPARE: Record<Stack, string> = {

@@ -27,8 +27,8 @@ test('res and stat of a run with ibv_rc_pingpong -e in it', async (t) => {
     'bash',
     '-c',
     `program="ibv_rc_pingpong -g 0 -e -n 100000000 -p ${PORT}"
-     $program >${DIRECTORY}/server & until grep -q local ${DIRECTORY}/server; do sleep 0.05; done; sleep 0.1
-     $program 127.0.0.1 & until grep -q remote ${DIRECTORY}/server; do sleep 0.05; done; cat ${DIRECTORY}/server; echo begun; wait`,
+     $program >${DIRECTORY}/server & until grep -qs local ${DIRECTORY}/server; do sleep 0.05; done; sleep 0.1
+     $program 127.0.0.1 & until grep -qs remote ${DIRECTORY}/server; do sleep 0.05; done; cat ${DIRECTORY}/server; echo begun; wait`,
   ]);
   t.after(() => run.kill('SIGTERM'));
   for (let i = 0; i < 1000 && !run.output.stdout.includes('begun'); i++) await new Promise((r) => setTimeout(r, 20));

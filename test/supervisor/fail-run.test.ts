@@ -20,7 +20,7 @@ async function pingpong(t: TestContext, args: readonly string[]): Promise<Ran | 
       'bash',
       '-c',
       `stdbuf -oL ${program} >${log} 2>&1 & server=$!
-    for i in $(seq 200); do grep -q local ${log} && break; kill -0 $server || break; sleep 0.05; done; sleep 0.1
+    for i in $(seq 200); do grep -qs local ${log} && break; kill -0 $server || break; sleep 0.05; done; sleep 0.1
     ${program} 127.0.0.1; code=$?; kill $server 2>/dev/null; wait $server; cat ${log}; exit $code`,
     ],
     { args },

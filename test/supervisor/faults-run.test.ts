@@ -19,7 +19,7 @@ const pingpong = (args: readonly string[], options: string) => {
       'bash',
       '-c',
       `stdbuf -oL ${program} >${log} & server=$!
-    until grep -q local ${log}; do sleep 0.05; done; sleep 0.1
+    until grep -qs local ${log}; do sleep 0.05; done; sleep 0.1
     ${program} 127.0.0.1; code=$?; wait $server || code=$?; exit $code`,
     ],
     { args: ['--seed', '7', ...args] },

@@ -17,7 +17,7 @@ let port = 20_000 + (process.pid % 10_000);
 const pingpong = (options: string, args: readonly string[] = []) => {
   const program = `ibv_rc_pingpong -g 0 -p ${port++} ${options}`;
   const script = `${program} >server & pid=$!
-    until grep -q local server; do sleep 0.05; done; sleep 0.1
+    until grep -qs local server; do sleep 0.05; done; sleep 0.1
     ${program} 127.0.0.1; code=$?; wait $pid || code=$?; exit $code`;
   return infinitiveRun(['stdbuf', '-oL', 'sh', '-c', `cd ${DIRECTORY}; ${script}`], { args });
 };
@@ -75,7 +75,7 @@ test('programs that are killed in mid-transfer: the others do not notice', async
     '-c',
     `cd ${DIRECTORY}; stdbuf -oL ${endless} >victim & victim=$!
      stdbuf -oL ${next} >server & server=$!
-     until grep -q local victim && grep -q local server; do sleep 0.05; done; sleep 0.1
+     until grep -qs local victim && grep -qs local server; do sleep 0.05; done; sleep 0.1
      ${endless} 127.0.0.1 >/dev/null & client=$!
      sleep 0.5; kill -9 $victim; sleep 0.1; kill -9 $client
      ${next} 127.0.0.1 >/dev/null; echo "client $?"; wait $server; echo "server $?"`,

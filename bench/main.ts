@@ -31,7 +31,7 @@ const flags = new Command('bench')
   .addOption(new Option('--only <name...>', 'only these rows').choices(MEASURES.map(({ name }) => name)))
   .option('--json <file>', 'also write the result there')
   .option('--profile', 'only ours, once, under the CPU profiler: where the time goes', false)
-  .option('--plots <folder>', 'only bandwidth and latency over message size, drawn as SVG there: 3 rounds, 8 minutes')
+  .option('--plots <folder>', 'only bandwidth and latency over message size, drawn as SVG there: 3 rounds, or 1')
   .parse()
   .opts<Flags>();
 
@@ -68,7 +68,7 @@ async function measured(measures: readonly Measure[], schedule: typeof FULL): Pr
 async function plot(folder: string): Promise<void> {
   const { measures } = await measured(
     SWEEPS.flatMap((sweep) => sweep.measures),
-    PLOTS,
+    flags.quick ? { ...PLOTS, rounds: 1 } : PLOTS,
   );
   let at = 0;
   for (const { title, file, measures: own } of SWEEPS) {

@@ -60,7 +60,7 @@ suite('exit codes', () => {
 
 test('standard input and output, environment, limits', async () => {
   const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))![1];
-  const { stdout } = await infinitiveRun(['sh', '-c', 'echo $FOO; echo ${INFINITIVE_RUN:+inside}; ulimit -n; cat'], {
+  const { stdout } = await infinitiveRun(['sh', '-c', 'echo $FOO; printenv INFINITIVE_RUN >/dev/null && echo inside; ulimit -n; cat'], {
     env: { ...process.env, FOO: 'bar' },
   });
   assert.equal(stdout, `bar\ninside\n${limit}\n`);

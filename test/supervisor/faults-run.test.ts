@@ -11,7 +11,7 @@ after(() => rmSync(DIRECTORY, { recursive: true, force: true }));
 
 let port = 50_000 + (process.pid % 10_000);
 
-const pingpong = (args: readonly string[], options: string) => {
+const once = (args: readonly string[], options: string) => {
   const program = `ibv_rc_pingpong -g 0 -e -c ${options} -p ${port++}`;
   const log = `${DIRECTORY}/server${port}`;
   return infinitiveRun(
@@ -25,6 +25,17 @@ const pingpong = (args: readonly string[], options: string) => {
     { args: ['--seed', '7', ...args] },
   );
 };
+
+/**
+ * ibv_rc_pingpong goes when it has its last message. Is the acknowledgement of that one lost, the other side asks a queue pair
+ * that is gone until its retries run out: the program's own weakness, with any device. Then once more.
+ */
+async function pingpong(args: readonly string[], options: string): ReturnType<typeof once> {
+  for (let left = 3; ; left--) {
+    const ran = await once(args, options);
+    if (left === 0 || !ran.stderr.includes('transport retry counter exceeded')) return ran;
+  }
+}
 
 suite('ibv_rc_pingpong -c through', { concurrency: 2 }, () => {
   for (const args of [

@@ -60,9 +60,12 @@ suite('exit codes', () => {
 
 test('standard input and output, environment, limits', async () => {
   const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))![1];
-  const { stdout } = await infinitiveRun(['sh', '-c', 'echo $FOO; printenv INFINITIVE_RUN >/dev/null && echo inside; ulimit -n; cat'], {
-    env: { ...process.env, FOO: 'bar' },
-  });
+  const { stdout } = await infinitiveRun(
+    ['sh', '-c', 'echo $FOO; printenv INFINITIVE_RUN >/dev/null && echo inside; ulimit -n; cat'],
+    {
+      env: { ...process.env, FOO: 'bar' },
+    },
+  );
   assert.equal(stdout, `bar\ninside\n${limit}\n`);
 });
 

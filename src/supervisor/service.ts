@@ -187,8 +187,14 @@ export class Service {
     switch (epoll.tag(i)) {
       case LISTENER:
         // Neither: a signal to this thread has interrupted the kernel's look (seccomp_notify_poll: EPOLLERR).
-        if (epoll.readable(i)) parts.serve();
-        else if (epoll.hungUp(i)) epoll.remove(parts.listener.fd);
+        if (epoll.readable(i)) {
+          // What a program has rung for before its call happens before it.
+          if (parts.files.takeDoorbells() > 0) {
+            this.lastActivity = monotonic();
+            parts.engine.progress();
+          }
+          parts.serve();
+        } else if (epoll.hungUp(i)) epoll.remove(parts.listener.fd);
         return true;
       case CLOSES:
         parts.files.takeCloses();

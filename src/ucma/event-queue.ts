@@ -1,6 +1,6 @@
 // Events of one file on their way to its program: they wait for GET_EVENT, or GET_EVENT waits for them.
 import { FlagPipe } from '../os/flag-pipe.ts';
-import { EFAULT, EIO, refuse } from '../uverbs/errno.ts';
+import { EFAULT, refuse } from '../uverbs/errno.ts';
 import type { UcmaCall } from './call.ts';
 import type { Deferred } from './caller.ts';
 import type { UcmaContext, UcmaMulticast } from './context.ts';
@@ -53,7 +53,8 @@ export class EventQueue {
   }
 
   close(): void {
-    for (const { deferred } of this.waiting) if (deferred.waiting) deferred.answer(-EIO);
+    // Who still waits (another thread, while the program closes its channel and goes) waits on, as in Linux, where a write
+    // under way keeps the file: rping would take an error for a failure.
     this.waiting = [];
     this.events = [];
     this.flag.close();

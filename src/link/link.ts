@@ -54,6 +54,8 @@ export interface Arrival {
   readonly idGuess: number;
   /** True when it came by a link that cannot damage it ({@link Link.needsChecksum} false): its checksum may not be filled in. */
   readonly trusted: boolean;
+  /** True when its bytes stay where they are until the link is polled again. */
+  readonly lasting: boolean;
 }
 
 export type Receive = (arrival: Arrival) => void;

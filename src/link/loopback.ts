@@ -117,6 +117,7 @@ export class LoopbackLink implements Link {
     this.flows = new FlowTable((o) => new LoopbackFlow(this, o));
     this.tx = this.writing.buf;
     this.arrival.trusted = !this.needsChecksum;
+    this.arrival.lasting = true;
     this.arrival.dport = this.port;
     this.arrival.sport = this.port;
   }

@@ -1,5 +1,5 @@
 // Taking packets in without acknowledging them: unreliable connections and unreliable datagrams (IBTA 9.8.2, 9.8.3).
-import { Access, QpState, WcFlags, WcOpcode, WcStatus } from '../core/constants.ts';
+import { Access, QpState, QpType, WcFlags, WcOpcode, WcStatus } from '../core/constants.ts';
 import { getU32 } from '../wire/bytes.ts';
 import { dethQkey, dethSqpn } from '../wire/deth.ts';
 import {
@@ -70,7 +70,16 @@ export class DatagramReceiver {
     }
     // Too long for its buffers: the message is dropped (IBTA 9.8.2; Linux rxe RESPST_ERR_LENGTH, class D).
     if (qp.recvOffset + length > qp.recv.length) return this.abandon(qp);
-    const status = scatterRecv(this.engine.keys, qp, qp.recv, qp.recvOffset, length, buf, payload);
+    const status = scatterRecv(
+      this.engine.keys,
+      this.engine.placement,
+      qp,
+      qp.recv,
+      qp.recvOffset,
+      length,
+      buf,
+      payload,
+    );
     if (status !== WcStatus.SUCCESS) return this.localError(qp, status);
     qp.recvOffset += length;
     if (flags & OPF_END) this.complete(qp, buf, off, opcode, flags, WcOpcode.RECV, qp.recvOffset);
@@ -94,14 +103,14 @@ export class DatagramReceiver {
     if (flags & OPF_RWR && !qp.recv.active && !this.engine.takeRecv(qp)) return this.abandon(qp);
     if (length > 0) {
       if (!keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE)) return this.abandon(qp);
-      if (!keys.memory!.write(keys.offset, buf, payload, length)) return this.abandon(qp);
+      if (!this.engine.placement.write(qp, keys.memory!, keys.offset, buf, payload, length)) return this.abandon(qp);
     }
     qp.writeVa += length;
     qp.writeLeft -= length;
     qp.inMessage = InMessage.WRITE;
     if (flags & OPF_END) {
-      qp.inMessage = InMessage.NONE;
       if (flags & OPF_RWR) this.complete(qp, buf, off, opcode, flags, WcOpcode.RECV_RDMA_WITH_IMM, qp.writeTotal);
+      else qp.inMessage = InMessage.NONE;
     }
   }
 
@@ -114,10 +123,20 @@ export class DatagramReceiver {
     wcOpcode: number,
     byteLen: number,
   ): void {
+    this.engine.placement.settle();
+    if (qp.inMessage === InMessage.NONE) return;
     const imm = flags & OPF_IMM ? swap32(getU32(buf, off + opcodeImmOff[opcode])) : 0;
     const wcFlags = flags & OPF_IMM ? WcFlags.WITH_IMM : 0;
     qp.inMessage = InMessage.NONE;
     this.engine.completeRecv(qp, WcStatus.SUCCESS, wcOpcode, byteLen, imm, wcFlags, isSolicited(buf, off), 0);
+  }
+
+  /** What was held back could not be written (see `Placement`). */
+  unplaced(qp: SoftQp): void {
+    if (qp.attr.state === QpState.ERR) return;
+    const sent = qp.type !== QpType.UC || qp.inMessage === InMessage.SEND;
+    this.abandon(qp);
+    if (sent) this.localError(qp, WcStatus.LOC_PROT_ERR);
   }
 
   private localError(qp: SoftQp, status: number): void {
@@ -143,9 +162,12 @@ export class DatagramReceiver {
       return;
     }
     packet.writeGrh(this.grh, 0);
-    let status = scatterRecv(engine.keys, qp, recv, 0, GRH_LEN, this.grh, 0);
-    if (status === WcStatus.SUCCESS) status = scatterRecv(engine.keys, qp, recv, GRH_LEN, length, buf, payload);
+    let status = scatterRecv(engine.keys, engine.placement, qp, recv, 0, GRH_LEN, this.grh, 0);
+    if (status === WcStatus.SUCCESS)
+      status = scatterRecv(engine.keys, engine.placement, qp, recv, GRH_LEN, length, buf, payload);
     if (status !== WcStatus.SUCCESS) return this.localError(qp, status);
+    engine.placement.settle();
+    if (!recv.active) return;
     const flags = opcodeFlags[opcode];
     const imm = flags & OPF_IMM ? swap32(getU32(buf, off + opcodeImmOff[opcode])) : 0;
     const wcFlags = WcFlags.GRH | (flags & OPF_IMM ? WcFlags.WITH_IMM : 0);

@@ -22,9 +22,11 @@ import { congestionMet, congestionNotified } from './congestion.ts';
 import { Counters } from './counters.ts';
 import type { SoftCq } from './cq.ts';
 import { DatagramReceiver } from './datagram.ts';
+import { Placement } from './placement.ts';
 import type { Inbound, Port } from './port.ts';
 import { Prober } from './prober.ts';
 import { InMessage, type SoftQp } from './qp.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { Replier } from './replier.ts';
 import { Requester } from './requester.ts';
 import { Responder } from './responder.ts';
@@ -60,6 +62,8 @@ export class Engine {
   readonly requester: Requester;
   readonly completer: Completer;
   readonly prober: Prober;
+  readonly ahead = new ReadAhead();
+  readonly placement = new Placement((qp, psn) => this.unplaced(qp, psn));
   /** Tell peers how many receive work requests there are (credits.ts)? Off, as in Linux rxe: they hear "no limit". */
   announceCredits = false;
   readonly injector: Injector | null;
@@ -109,6 +113,7 @@ export class Engine {
     this.flushes = 0;
     if (this.acks.length > 0) this.sendAcks();
     const received = this.port.poll(this.receive, RX_BUDGET);
+    this.placement.settle();
     this.behind = received >= RX_BUDGET;
     if (this.timers.next <= this.now) this.runTimers();
     if (this.prober.next <= this.now) this.prober.expire();
@@ -163,6 +168,7 @@ export class Engine {
   private dispatch(packet: Inbound): void {
     const { buf, off, len } = packet;
     const counters = this.counters;
+    this.placement.lasting = packet.lasting === true;
     counters.rcvd_pkts++;
     if (len < BTH_LEN) {
       counters.dropped_pkts++;
@@ -351,6 +357,11 @@ export class Engine {
     if (!qp.recv.take(srq.ring)) return false;
     srq.checkLimit();
     return true;
+  }
+
+  private unplaced(qp: SoftQp, psn: number): void {
+    if (qp.type === QpType.RC) this.responder.unplaced(qp, psn);
+    else this.datagrams.unplaced(qp);
   }
 
   /** Completes the request in `qp.recv`. */

@@ -22,6 +22,8 @@ export interface Inbound {
   readonly congested: boolean;
   /** Did it come the way that `path` goes? */
   isFrom(path: Path): boolean;
+  /** Its bytes stay where they are until the port is polled again. */
+  readonly lasting?: boolean;
   /** The multicast group it was sent to; null when to one of our own addresses. */
   readonly group: Uint8Array | null;
   /** Where it came from and with which service level, on fabrics that have LIDs. */

@@ -71,6 +71,7 @@ export class Requester {
     }
     if (qp.rnrUntil > this.engine.now) return false;
     qp.rnrUntil = 0;
+    this.engine.ahead.forget();
     for (let n = 0; n < budget; n++) {
       const sent = this.step(qp);
       if (sent === Sent.WAIT) return false;
@@ -111,6 +112,7 @@ export class Requester {
   private advance(qp: SoftQp, index: number): number {
     qp.sqNext = qp.sq.next(index);
     qp.cursor = 0;
+    this.engine.ahead.forget();
     return Sent.YES;
   }
 
@@ -203,7 +205,9 @@ export class Requester {
       }
     }
     const payload = at + header;
-    const status = gather(this.engine.keys, qp, index, (flags & SendFlags.INLINE) !== 0, offset, size, buf, payload);
+    const { keys, ahead } = this.engine;
+    const inline = (flags & SendFlags.INLINE) !== 0;
+    const status = gather(keys, ahead, qp, index, inline, offset, size, buf, payload);
     if (status !== WcStatus.SUCCESS) {
       port.cancel();
       return this.failed(qp, index, status);
@@ -342,7 +346,7 @@ export class Requester {
       writeRethHiLo(buf, at + BTH_LEN + FETH_LEN, vaHi, vaLo, u32[w + SQ.FLUSH_RKEY], qp.slots[s + Slot.LENGTH]);
     } else {
       writeRethHiLo(buf, at + BTH_LEN, vaHi, vaLo, u32[w + SQ.RDMA_RKEY], size);
-      gather(engine.keys, qp, index, true, 0, size, buf, at + header);
+      gather(engine.keys, engine.ahead, qp, index, true, 0, size, buf, at + header);
     }
     port.end();
     this.sent(qp, psn, 1);
@@ -403,7 +407,8 @@ export class Requester {
     writeDeth(buf, at + BTH_LEN, qkey & 0x80000000 ? qp.attr.qkey : qkey, qp.qpn);
     if (imm) writeImmDt(buf, at + BTH_LEN + 8, swap32(u32[w + SQ.EX]));
     const payload = at + header;
-    const status = gather(engine.keys, qp, index, (flags & SendFlags.INLINE) !== 0, 0, size, buf, payload);
+    const inline = (flags & SendFlags.INLINE) !== 0;
+    const status = gather(engine.keys, engine.ahead, qp, index, inline, 0, size, buf, payload);
     if (status !== WcStatus.SUCCESS) {
       port.cancel();
       return this.failed(qp, index, status);

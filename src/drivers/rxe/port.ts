@@ -66,6 +66,7 @@ class RoceInbound implements Inbound {
   off = 0;
   len = 0;
   congested = false;
+  lasting = false;
   group: Uint8Array | null = null;
   private readonly link: Link;
 
@@ -222,6 +223,7 @@ export class RocePort implements Port {
     packet.off = a.off;
     packet.len = length;
     // -1 where the link cannot tell.
+    packet.lasting = a.lasting;
     packet.congested = a.tos > 0 && (a.tos & ECN_MASK) === ECN_CE;
     packet.group = a.group;
     this.deliver!(packet);

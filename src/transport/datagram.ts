@@ -17,7 +17,7 @@ import {
 } from '../wire/opcodes.ts';
 import { scatterRecv } from './data.ts';
 import type { Engine } from './engine.ts';
-import { isSolicited, lengthOk, sequenceOk } from './packet-checks.ts';
+import { isSolicited, lengthOk, packetsOf, sequenceOk } from './packet-checks.ts';
 import type { Inbound } from './port.ts';
 import { psnAdd } from './psn.ts';
 import { InMessage, type SoftQp } from './qp.ts';
@@ -35,15 +35,24 @@ export class DatagramReceiver {
   }
 
   /** A packet of an unreliable connection. A gap, or anything wrong, drops the message it is in; the peer is not told. */
-  receiveUc(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number, payload: number, length: number): void {
+  receiveUc(
+    qp: SoftQp,
+    buf: Buffer,
+    off: number,
+    opcode: number,
+    psn: number,
+    payload: number,
+    length: number,
+    jumbo: boolean,
+  ): void {
     if (qp.attr.state < QpState.RTR || qp.attr.state === QpState.ERR) return;
     const flags = opcodeFlags[opcode];
     const gap = psn !== qp.ePsn;
     // IBTA 9.8.2: whatever its PSN, a first packet begins a message; the rest must follow without a gap.
-    qp.ePsn = psnAdd(psn, 1);
+    qp.ePsn = psnAdd(psn, packetsOf(qp, length));
     if (flags & OPF_START) this.abandon(qp);
     else if (gap || !sequenceOk(qp, flags)) return this.abandon(qp);
-    if (!lengthOk(qp, flags, length)) return this.abandon(qp);
+    if (!lengthOk(qp, flags, length, jumbo)) return this.abandon(qp);
     if (flags & OPF_SEND) this.send(qp, buf, off, opcode, flags, payload, length);
     else if (flags & OPF_WRITE) this.write(qp, buf, off, opcode, flags, payload, length);
   }

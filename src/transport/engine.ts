@@ -22,6 +22,7 @@ import { congestionMet, congestionNotified } from './congestion.ts';
 import { Counters } from './counters.ts';
 import type { SoftCq } from './cq.ts';
 import { DatagramReceiver } from './datagram.ts';
+import { packetsOf } from './packet-checks.ts';
 import { Placement } from './placement.ts';
 import type { Inbound, Port } from './port.ts';
 import { Prober } from './prober.ts';
@@ -212,6 +213,7 @@ export class Engine {
     }
     const payload = off + header;
     const transport = opcodeTransport[opcode];
+    if (packet.jumbo === true) this.counters.rcvd_pkts += packetsOf(qp, length) - 1;
     if (qp.type === QpType.UD || qp.type === QpType.GSI) {
       if (transport === TRANSPORT_UD) this.datagrams.receiveUd(qp, packet, opcode, payload, length);
       else this.counters.dropped_pkts++;
@@ -230,12 +232,12 @@ export class Engine {
     const psn = bthPsn(buf, off);
     if (qp.type === QpType.RC && transport === TRANSPORT_RC) {
       if (opcodeFlags[opcode] & OPF_REQUEST) {
-        this.responder.receive(qp, buf, off, opcode, psn, bthAckReq(buf, off), payload, length);
+        this.responder.receive(qp, buf, off, opcode, psn, bthAckReq(buf, off), payload, length, packet.jumbo === true);
       } else {
         this.completer.receive(qp, buf, off, opcode, psn, payload, length);
       }
     } else if (qp.type === QpType.UC && transport === TRANSPORT_UC) {
-      this.datagrams.receiveUc(qp, buf, off, opcode, psn, payload, length);
+      this.datagrams.receiveUc(qp, buf, off, opcode, psn, payload, length, packet.jumbo === true);
     } else {
       this.counters.dropped_pkts++;
     }

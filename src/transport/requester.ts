@@ -138,12 +138,14 @@ export class Requester {
     const s = slotBase(index);
     const length = slots[s + Slot.LENGTH];
     const offset = qp.cursor;
-    const size = Math.min(qp.mtu, length - offset);
+    const path = qp.path!;
+    // A jumbo is as many packets as it has MTUs, and has their PSNs.
+    const packets = path.jumbo ? Math.max(1, Math.min(path.jumbo / qp.mtu, Math.ceil((length - offset) / qp.mtu))) : 1;
+    const size = Math.min(packets * qp.mtu, length - offset);
     const first = offset === 0;
     const last = offset + size === length;
     const reliable = qp.type === QpType.RC;
-    const cost = size + PACKET_OVERHEAD;
-    const path = qp.path!;
+    const cost = size + packets * PACKET_OVERHEAD;
     if (qp.credits >= 0 && first && lacksCredit(qp, index, op)) return Sent.WAIT;
     const unconfirmed = reliable ? null : (path.unconfirmed ?? null);
     if (!reliable && qp.pace !== null && this.engine.mustWait(qp)) return Sent.WAIT;
@@ -167,7 +169,7 @@ export class Requester {
     const psn = psnAdd(slots[s + Slot.FIRST], offset / qp.mtu);
     let ackReq = false;
     if (reliable) {
-      qp.packetsSinceAckReq++;
+      qp.packetsSinceAckReq += packets;
       // Also where the window is about to stop us: without an answer it would not open before the timer runs out.
       ackReq = last || qp.packetsSinceAckReq >= ACK_EVERY || !path.window.admits(2 * cost, 1);
       if (ackReq) {
@@ -214,7 +216,8 @@ export class Requester {
     }
     buf.fill(0, payload + size, payload + size + pad);
     port.end();
-    this.sent(qp, psn, 1);
+    this.sent(qp, psn, packets);
+    this.engine.counters.sent_pkts += packets - 1;
     if (reliable) {
       qp.inflight += cost;
       path.window.used += cost;

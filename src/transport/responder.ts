@@ -39,7 +39,7 @@ import { scatterRecv } from './data.ts';
 import type { Engine } from './engine.ts';
 import { jobEnd, jobLimit, mayRepeat, tooMany } from './jobs.ts';
 import { invalidate } from './local-ops.ts';
-import { isSolicited, lengthOk, sequenceOk } from './packet-checks.ts';
+import { isSolicited, lengthOk, packetsOf, sequenceOk } from './packet-checks.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { InMessage, Resource, ResourceKind, type SoftQp } from './qp.ts';
 import { MAX_MESSAGE } from './send-slot.ts';
@@ -70,6 +70,7 @@ export class Responder {
     ackReq: boolean,
     payload: number,
     length: number,
+    jumbo: boolean,
   ): void {
     const state = qp.attr.state;
     if (state < QpState.RTR || state === QpState.ERR || qp.respStopped) return;
@@ -87,16 +88,18 @@ export class Responder {
     qp.nakSent = false;
     this.blamed = false;
     if (!qp.established) this.establish(qp);
+    if (!sequenceOk(qp, flags) || !lengthOk(qp, flags, length, jumbo)) return this.refuse(qp, NAK_INV_REQ, psn);
     const syndrome = this.take(qp, buf, off, opcode, flags, psn, payload, length);
     if (syndrome === REFUSED) return;
     if (syndrome !== OK) return this.refuse(qp, syndrome, psn);
     if (flags & ANSWERED) return;
-    qp.ePsn = psnAdd(psn, 1);
+    const last = psnAdd(psn, packetsOf(qp, length) - 1);
+    qp.ePsn = psnAdd(last, 1);
     // C9-148: one for each message, none for a duplicate.
     if (flags & OPF_END) qp.msn = (qp.msn + 1) & 0xffffff;
-    if (ackReq) this.answer(qp, AETH_ACK_UNLIMITED, psn);
+    if (ackReq) this.answer(qp, AETH_ACK_UNLIMITED, last);
     // What was to be NAKed has come after all.
-    else if (qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, psn);
+    else if (qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, last);
   }
 
   /** The first packet of the peer says that the connection stands (IBTA 11.6.3.1, Communication Established). */
@@ -115,7 +118,6 @@ export class Responder {
     payload: number,
     length: number,
   ): number {
-    if (!sequenceOk(qp, flags) || !lengthOk(qp, flags, length)) return NAK_INV_REQ;
     if (flags & OPF_SEND) return this.takeSend(qp, buf, off, opcode, flags, payload, length);
     if (flags & OPF_WRITE) return this.takeWrite(qp, buf, off, opcode, flags, payload, length);
     if (flags & OPF_READ_REQ) return this.takeRead(qp, buf, off + opcodeRethOff[opcode], psn);

@@ -149,6 +149,7 @@ export class DatagramReceiver {
   }
 
   private localError(qp: SoftQp, status: number): void {
+    if (qp.attr.state === QpState.ERR) return;
     this.engine.completeRecv(qp, status, WcOpcode.RECV, 0, 0, 0, true, 0);
     this.engine.enterError(qp);
   }

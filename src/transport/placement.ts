@@ -1,4 +1,5 @@
 // Writing what packets bring to memory where each access costs a system call: what packets in a row bring for one place, at once.
+import { QpState } from '../core/constants.ts';
 import type { Memory } from '../core/memory.ts';
 import type { SoftQp } from './qp.ts';
 
@@ -36,6 +37,8 @@ export class Placement {
       memory === this.memory && qp === this.qp && src === this.buf && offset === this.offset + this.length;
     if (!follows || this.count === MOST) {
       this.settle();
+      // What was held back was of the same queue pair, and has ended it.
+      if (qp.respStopped || qp.attr.state === QpState.ERR) return false;
       this.qp = qp;
       this.psn = qp.ePsn;
       this.memory = memory;

@@ -156,6 +156,7 @@ export class Responder {
         buf,
         payload,
       );
+      if (qp.respStopped) return REFUSED;
       if (status !== WcStatus.SUCCESS) return this.recvError(qp, status, NAK_REM_OP);
       qp.recvOffset += length;
     }
@@ -212,7 +213,8 @@ export class Responder {
     if (flags & OPF_RWR && !qp.recv.active && !this.engine.takeRecv(qp)) return AETH_RNR_NAK;
     if (length > 0) {
       if (!keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE)) return NAK_REM_ACC;
-      if (!this.engine.placement.write(qp, keys.memory!, keys.offset, buf, payload, length)) return NAK_REM_OP;
+      const written = this.engine.placement.write(qp, keys.memory!, keys.offset, buf, payload, length);
+      if (!written) return qp.respStopped ? REFUSED : NAK_REM_OP;
       qp.writeVa += length;
       qp.writeLeft -= length;
     }

@@ -104,6 +104,8 @@ export interface Link {
   reserve(flow: Flow, length: number): number;
   commit(): void;
   abort(): void;
+  /** Would a datagram of `length` bytes leave together with the one committed last, at hardly any cost? */
+  joins?(flow: Flow, length: number): boolean;
   /** Sends what was committed; false when the network would not take it all now. */
   flush(): boolean;
 

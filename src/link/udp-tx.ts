@@ -95,18 +95,23 @@ export class UdpTx {
     }
   }
 
-  reserve(flow: UdpFlow, length: number): number {
+  /** Is there an open batch that takes a datagram of `length` bytes? */
+  joins(flow: UdpFlow, length: number): boolean {
     const last = this.#count - 1;
-    let at = this.#end;
-    if (
+    return (
       this.#open &&
       this.#flows[last] === flow &&
       length <= this.#size[last] &&
       length > 0 &&
       this.#bytes[last] + length <= (flow.family === 4 ? MAX_BYTES_4 : MAX_BYTES_6)
-    ) {
+    );
+  }
+
+  reserve(flow: UdpFlow, length: number): number {
+    let at = this.#end;
+    if (this.joins(flow, length)) {
       this.#reservedJoins = true;
-      this.id = this.#segments[last];
+      this.id = this.#segments[this.#count - 1];
     } else {
       if (this.#count === MAX_BATCHES) return -1;
       at = (at + 63) & ~63;

@@ -121,6 +121,10 @@ export class UdpLink implements Link {
     return this.#tx.reserve(flow as UdpFlow, length);
   }
 
+  joins(flow: Flow, length: number): boolean {
+    return this.#tx.joins(flow as UdpFlow, length);
+  }
+
   commit(): void {
     this.#tx.commit();
   }

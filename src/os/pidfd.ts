@@ -20,6 +20,8 @@ export class Pidfd {
     const { nr } = syscallTable();
     // Signal 0 only asks. Another error than ESRCH (EPERM) says that there is such a process or thread.
     if (syscall(nr.pidfd_send_signal, this.fd, 0, 0, 0, 0, 0) === -1 && errno() === ESRCH) return false;
+    // Its first thread has its id, for as long as it is there.
+    if (tid === this.pid) return true;
     return syscall(nr.tgkill, this.pid, tid, 0, 0, 0, 0) !== -1 || errno() !== ESRCH;
   }
 

@@ -82,6 +82,25 @@ export class ProcessMemory {
     return this.#write(count, length);
   }
 
+  /** Copies what begins at `at` of `src` to several places: `lengths[i]` bytes to `addresses[i]`, `count` of them. */
+  scatter(src: Buffer, at: number, addresses: readonly number[], lengths: readonly number[], count: number): boolean {
+    let length = 0;
+    for (let i = 0; i < count; i++) {
+      if (!this.#prepare(addresses[i], lengths[i], src)) return false;
+      length += lengths[i];
+    }
+    // The other way round than usual: the one piece here stands where the one there does, and those there where those here do.
+    for (let i = 0; i < count; i++) setIovec(this.#iov, (1 + i) * IOVEC_WORDS, addresses[i], lengths[i]);
+    if (at < 0 || at + length > src.length) throw new RangeError('a copy outside the buffer');
+    setIovec(this.#iov, 0, this.#knownAt + src.byteOffset + at, length);
+    let tries = TRIES;
+    do {
+      if (this.#done(this.#libc.process_vm_writev(this.#thread, this.#remote, 1, this.#local, count, 0), length))
+        return true;
+    } while (--tries > 0 && this.#otherThread());
+    return false;
+  }
+
   #write(parts: number, length: number): boolean {
     let tries = TRIES;
     do {

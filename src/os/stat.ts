@@ -23,6 +23,16 @@ export function statInto(path: string, flags: number, into: Buffer): number {
   return call(syscallTable().nr.newfstatat, path, addressOf(into), flags, 0);
 }
 
+const entry = allocate(16);
+const entryAt = addressOf(entry);
+
+/** stat(2) of the entry `name` of an open directory; `into` is made by `allocate`. */
+export function statEntry(directory: number, name: number, into: Buffer): boolean {
+  entry.fill(0);
+  entry.write(String(name), 'latin1');
+  return libc().syscall(syscallTable().nr.newfstatat, directory, entryAt, addressOf(into), 0, 0, 0) === 0;
+}
+
 /** statx(2) likewise. */
 export function statxInto(path: string, flags: number, mask: number, into: Buffer): number {
   return call(syscallTable().nr.statx, path, flags, mask, addressOf(into));

@@ -4,7 +4,7 @@ import { libc } from '../os/libc.ts';
 import type { SeccompListener } from '../os/seccomp.ts';
 import type { SyscallName } from '../os/syscalls.ts';
 import { type FdRange, partFor } from './fd-range.ts';
-import type { OpenFile, OpenFiles } from './open-files.ts';
+import type { OpenFile } from './open-files.ts';
 import type { PathCalls } from './path-calls.ts';
 import { ProgramCaller, WritingCaller } from './program-caller.ts';
 import type { Program } from './programs.ts';
@@ -15,21 +15,17 @@ export class FdCalls {
   readonly waiting = new WaitingCalls();
   private readonly listener: SeccompListener;
   private readonly range: FdRange;
-  private readonly files: OpenFiles;
   private readonly paths: PathCalls;
 
-  constructor(listener: SeccompListener, range: FdRange, files: OpenFiles, paths: PathCalls) {
+  constructor(listener: SeccompListener, range: FdRange, paths: PathCalls) {
     this.listener = listener;
     this.range = range;
-    this.files = files;
     this.paths = paths;
   }
 
-  /** Answers the call `name` of `program`; the kernel does, when its descriptor is no device. */
-  handle(name: SyscallName, program: Program): void {
+  /** Answers the call `name` of `program`, whose descriptor is of the device `open`. */
+  handle(name: SyscallName, program: Program, open: OpenFile): void {
     const { listener } = this;
-    const open = this.files.of(listener.tid, listener.int(0));
-    if (open === null) return listener.proceed();
     switch (name) {
       case 'ioctl':
         this.ioctl(program, open);

@@ -3,7 +3,7 @@ import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, O_CLOEXEC, O_RDONLY, O_RDW
 import { Inotify } from '../os/inotify.ts';
 import { check, libc } from '../os/libc.ts';
 import { allocate } from '../os/memory.ts';
-import { fileKey, statInto } from '../os/stat.ts';
+import { fileKey, statEntry, statInto } from '../os/stat.ts';
 import type { DeviceFile, DeviceNode } from './device-node.ts';
 
 /** An opened device. */
@@ -59,11 +59,11 @@ export class OpenFiles {
   }
 
   /**
-   * What the descriptor `fd` of thread `tid` is, whether opened, inherited or sent to it; null: no device. By the file's own
-   * number and not its name, which anybody may give to a file.
+   * What `fd` is in `directory`, a thread's /proc/TID/fd: whether opened, inherited or sent to it; null: no device. By the file's
+   * own number and not its name, which anybody may give to a file.
    */
-  of(tid: number, fd: number): OpenFile | null {
-    if (this.list.length === 0 || statInto(`/proc/${tid}/fd/${fd}`, 0, this.stat) !== 0) return null;
+  in(directory: number, fd: number): OpenFile | null {
+    if (this.list.length === 0 || !statEntry(directory, fd, this.stat)) return null;
     return this.byKey.get(fileKey(this.stat)) ?? null;
   }
 

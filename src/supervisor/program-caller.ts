@@ -48,6 +48,10 @@ export class ProgramCaller implements Caller {
     return this.memory.write(address, src, at, length);
   }
 
+  scatter(src: Buffer, addresses: readonly number[], lengths: readonly number[]): boolean {
+    return this.program.memory.scatter(src, 0, addresses, lengths, addresses.length);
+  }
+
   installFd(fd: number): number {
     const result = this.listener.addFd(fd, true);
     if (result >= 0) return result;

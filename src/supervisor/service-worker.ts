@@ -100,6 +100,7 @@ async function main(): Promise<void> {
     );
     void service.run().then(() => {
       files.closeAll();
+      traps.close();
       close();
       rxe.close();
       capture?.close();

@@ -141,7 +141,7 @@ export class Service {
         // Programs that open files, and no device, leave the engine alone.
         if (files.list.length === 0 && !this.linkReady && !spinning && this.timeout() !== 0) continue;
       }
-      this.work();
+      this.work(spinning);
     } while (monotonic() < end);
   }
 
@@ -157,11 +157,19 @@ export class Service {
   }
 
   /** Doorbells, packets, timers. */
-  private work(): void {
+  private work(spinning: boolean): void {
     const { engine, files, turn } = this.parts;
+    const rung = files.list.length > 0 ? files.takeDoorbells() : 0;
+    // A trapped call alone makes no packets arrive.
+    if (!spinning && rung === 0 && !this.arrived && !this.linkReady && engine.idle) {
+      const now = monotonic();
+      if (this.due() > now) {
+        this.nextTurn = now + turn() * 1000;
+        return;
+      }
+    }
     this.arrived = false;
     this.linkReady = false;
-    const rung = files.list.length > 0 ? files.takeDoorbells() : 0;
     const received = engine.progress();
     if (rung > 0 || received > 0 || this.arrived) this.lastActivity = engine.now;
     this.nextTurn = engine.now + turn() * 1000;
@@ -232,10 +240,15 @@ export class Service {
     }
   }
 
+  /** When the engine has something to do though nothing comes. */
+  private due(): number {
+    const { engine, link } = this.parts;
+    return Math.min(engine.nextDeadline, link.nextDue?.() ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Milliseconds that may be slept, -1: till something comes. What the network has due in less than one is waited for awake. */
   private timeout(): number {
-    const { engine, link } = this.parts;
-    const due = Math.min(engine.nextDeadline, link.nextDue?.() ?? Number.POSITIVE_INFINITY);
+    const due = this.due();
     if (due === Number.POSITIVE_INFINITY && this.nextTurn === Number.POSITIVE_INFINITY) return -1;
     const now = monotonic();
     const ms = Math.min(Math.floor((due - now) / 1000), Math.ceil((this.nextTurn - now) / 1000));

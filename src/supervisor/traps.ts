@@ -7,6 +7,7 @@ import { PathReader } from '../os/path-reader.ts';
 import { processStatus, workingDirectory } from '../os/process-status.ts';
 import type { SeccompListener } from '../os/seccomp.ts';
 import type { SyscallName, SyscallTable } from '../os/syscalls.ts';
+import { Callers } from './callers.ts';
 import { FdCalls } from './fd-calls.ts';
 import type { FdRange } from './fd-range.ts';
 import type { OpenFiles } from './open-files.ts';
@@ -53,17 +54,19 @@ export class Traps {
   private readonly reader = new PathReader();
   private readonly paths: PathCalls;
   private readonly fds: FdCalls;
+  private readonly callers: Callers;
   /** By number: which argument is the path. */
   private readonly pathArgument: Int8Array;
   private readonly valid: () => boolean;
   private readonly said = new Set<string>();
 
   constructor(options: TrapOptions) {
-    const { listener, table, range, space, files } = options;
+    const { listener, table, range, space, files, programs } = options;
     this.options = options;
     this.listener = listener;
     this.paths = new PathCalls(listener, table, range, space, files);
-    this.fds = new FdCalls(listener, range, files, this.paths);
+    this.fds = new FdCalls(listener, range, this.paths);
+    this.callers = new Callers(programs, files);
     this.pathArgument = new Int8Array(512).fill(-1);
     for (const [nr, name] of table.nameOf) this.pathArgument[nr] = PATH_ARGUMENT[name] ?? -1;
     this.valid = () => listener.valid();
@@ -91,6 +94,10 @@ export class Traps {
   /** Calls that are answered later, see {@link WaitingCalls}; the milliseconds until this must be called again. */
   turn(now: number): number {
     return this.fds.waiting.turn(now);
+  }
+
+  close(): void {
+    this.callers.close();
   }
 
   private dispatch(): void {
@@ -123,10 +130,13 @@ export class Traps {
   }
 
   private descriptor(): void {
+    const { listener, options } = this;
+    const { tid } = listener;
     // Most are of no device at all.
-    const program = this.options.files.list.length === 0 ? null : this.program();
-    if (program === null) this.listener.proceed();
-    else this.fds.handle(this.name(), program);
+    const none = options.files.list.length === 0 || tid === 0;
+    const caller = none ? null : this.callers.of(tid, listener.int(0), this.valid);
+    if (caller === null) listener.proceed();
+    else this.fds.handle(this.name(), caller.program, caller.open);
   }
 
   private program(): Program | null {

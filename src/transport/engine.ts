@@ -5,6 +5,7 @@ import type { Injector } from '../core/injector.ts';
 import type { KeyTable } from '../core/keys.ts';
 import { BTH_LEN, bthAckReq, bthOpcode, bthPad, bthPkey, bthPsn, bthQpn, bthTver } from '../wire/bth.ts';
 import {
+  OP_ACKNOWLEDGE,
   OPF_REQUEST,
   opcodeFlags,
   opcodeHeaderLen,
@@ -39,6 +40,7 @@ const TURN = 32;
 const RX_BUDGET = 128;
 /** Doorbells that may be gathered, until the program looks at the network again, before they are sent. */
 const GATHER = 16;
+const ACK_LEN = opcodeHeaderLen[OP_ACKNOWLEDGE];
 const MULTICAST_QPN = 0xffffff;
 
 /** What the engine needs of the device it belongs to. */
@@ -112,7 +114,7 @@ export class Engine {
     this.now = this.clock();
     this.rings = 0;
     this.flushes = 0;
-    if (this.acks.length > 0) this.sendAcks();
+    if (this.acks.length > 0) this.sendAcks(false);
     const received = this.port.poll(this.receive, RX_BUDGET);
     this.placement.settle();
     this.behind = received >= RX_BUDGET;
@@ -149,6 +151,7 @@ export class Engine {
     }
     this.rings = 1;
     this.runActive();
+    if (this.acks.length > 0) this.sendAcks(true);
     if (this.unflushed) this.flush();
   }
 
@@ -289,10 +292,15 @@ export class Engine {
     this.acks.push(qp);
   }
 
-  private sendAcks(): void {
-    const acks = this.acks;
+  /** `along`: only those that cost nothing, because they leave together with something else. */
+  private sendAcks(along: boolean): void {
+    const { acks, port } = this;
     for (let i = 0; i < acks.length; i++) {
       const qp = acks[i];
+      if (along && (qp.path === null || port.joins === undefined || !port.joins(qp.path, ACK_LEN))) {
+        acks.splice(0, i);
+        return;
+      }
       if (!this.replier.acknowledge(qp)) {
         // No room: the rest goes after the next flush.
         acks.splice(0, i);

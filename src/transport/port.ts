@@ -50,6 +50,8 @@ export interface Port {
   end(): void;
   /** The packet that `begin` made room for is not sent after all. */
   cancel(): void;
+  /** Would a packet of `length` bytes to `path` leave together with the last one, at hardly any cost? */
+  joins?(path: Path, length: number): boolean;
   flush(): boolean;
   poll(receive: (packet: Inbound) => void, budget: number): number;
   /** Bytes of READ responses that may be asked for at a time. */

@@ -33,6 +33,10 @@ interface Given {
 }
 
 const NOTHING: Buffer = Buffer.alloc(0);
+/** For what is put together to be written at once. */
+const SCRATCH = 4096;
+const scratch = Buffer.from(new ArrayBuffer(SCRATCH));
+const FLAGS_BYTES = 2;
 
 export class Attributes implements DriverData {
   readonly file: UverbsFile;
@@ -128,8 +132,19 @@ export class Attributes implements DriverData {
   put(id: number, bytes: Buffer): void {
     const given = this.given.get(id);
     if (given === undefined) return;
-    this.copyOut(given.address, bytes, Math.min(given.room, bytes.length));
-    this.markWritten(given);
+    const length = Math.min(given.room, bytes.length);
+    if (length + FLAGS_BYTES > SCRATCH) {
+      this.copyOut(given.address, bytes, length);
+      this.markWritten(given);
+      return;
+    }
+    // uverbs_set_output: that it is written is written beside it.
+    bytes.copy(scratch, 0, 0, length);
+    scratch.writeUInt16LE(given.flags | AttrFlag.VALID_OUTPUT, length);
+    const places = [given.address, given.at + Attr.flags];
+    if (!this.caller.scatter(scratch, places, [length, FLAGS_BYTES])) {
+      refuse('EFAULT', `${length} bytes at 0x${given.address.toString(16)} cannot be written`);
+    }
   }
 
   putU32(id: number, value: number): void {
@@ -192,7 +207,7 @@ export class Attributes implements DriverData {
   // uverbs_set_output
   private markWritten(given: Given): void {
     this.small.writeUInt16LE(given.flags | AttrFlag.VALID_OUTPUT, 0);
-    this.copyOut(given.at + Attr.flags, this.small, 2);
+    this.copyOut(given.at + Attr.flags, this.small, FLAGS_BYTES);
   }
 }
 

@@ -11,6 +11,8 @@ export interface Caller {
   /** Copies `length` bytes at `address` of the program to `dst` at `at`; false: not (all) there, EFAULT. */
   read(address: number, dst: Buffer, at: number, length: number): boolean;
   write(address: number, src: Buffer, at: number, length: number): boolean;
+  /** Writes the first bytes of `src` to several places, `lengths[i]` of them to `addresses[i]`, at the price of one. */
+  scatter(src: Buffer, addresses: readonly number[], lengths: readonly number[]): boolean;
   /**
    * Gives the program a close-on-exec descriptor of the open file behind `fd`, which stays the host's own; returns the
    * number it has there.

@@ -10,6 +10,9 @@ import type { AttrSpec, Method } from './spec.ts';
 import { METHODS } from './table.ts';
 
 const PAGE = 4096;
+/** A header and eight attributes. */
+const FIRST = IoctlHdr.size + 8 * Attr.size;
+const header = Buffer.from(new ArrayBuffer(FIRST));
 
 interface Entry {
   readonly method: Method;
@@ -38,8 +41,9 @@ export function verbsIoctl(file: UverbsFile, caller: Caller, address: number): n
 }
 
 function dispatch(file: UverbsFile, caller: Caller, address: number): number {
-  const header = Buffer.alloc(IoctlHdr.size);
-  if (!caller.read(address, header, 0, IoctlHdr.size)) return EFAULT;
+  // With what mostly stands behind it, as far as that is on the same page: what is not there is not asked for.
+  const known = Math.max(IoctlHdr.size, Math.min(FIRST, PAGE - (address % PAGE)));
+  if (!caller.read(address, header, 0, known)) return EFAULT;
   const length = header.readUInt16LE(IoctlHdr.length);
   const count = header.readUInt16LE(IoctlHdr.numAttrs);
   if (length > PAGE || length !== IoctlHdr.size + count * Attr.size) return EINVAL;
@@ -49,12 +53,13 @@ function dispatch(file: UverbsFile, caller: Caller, address: number): number {
   if (header.readUInt32LE(IoctlHdr.driverId) !== file.device.abi.driverId) return EINVAL;
   const objectId = header.readUInt16LE(IoctlHdr.objectId);
   const methodId = header.readUInt16LE(IoctlHdr.methodId);
-  const raw = Buffer.alloc(count * Attr.size);
+  const raw = Buffer.allocUnsafe(count * Attr.size);
   const attrsAt = address + IoctlHdr.size;
   const entry = entries.get(keyOf(objectId, methodId));
   const extension = entry === undefined ? extensionOf(file, objectId, methodId) : undefined;
   if (entry === undefined && extension === undefined) return EPROTONOSUPPORT;
-  if (count > 0 && !caller.read(attrsAt, raw, 0, raw.length)) return EFAULT;
+  if (length <= known) header.copy(raw, 0, IoctlHdr.size, length);
+  else if (!caller.read(attrsAt, raw, 0, raw.length)) return EFAULT;
   if (entry === undefined) {
     runExtension(file, caller, extension!, objectId, methodId, attrsAt, raw);
     return 0;

@@ -70,6 +70,15 @@ export class Program implements UcmaCaller {
     return address >= 4096 && this.memory.write(address, src, at, length);
   }
 
+  scatter(src: Buffer, addresses: readonly number[], lengths: readonly number[]): boolean {
+    let at = 0;
+    for (const [i, address] of addresses.entries()) {
+      if (!this.write(address, src, at, lengths[i])) return false;
+      at += lengths[i];
+    }
+    return true;
+  }
+
   installFd(): number {
     throw new Error('rdma_cm gives no descriptors');
   }

@@ -110,6 +110,15 @@ export class Program implements Caller {
     return address >= 4096 && this.memory.write(address, src, at, length);
   }
 
+  scatter(src: Buffer, addresses: readonly number[], lengths: readonly number[]): boolean {
+    let at = 0;
+    for (const [i, address] of addresses.entries()) {
+      if (!this.write(address, src, at, lengths[i])) return false;
+      at += lengths[i];
+    }
+    return true;
+  }
+
   installFd(fd: number): number {
     const own = openSync(`/proc/self/fd/${fd}`, O_NONBLOCK);
     this.fds.push(own);

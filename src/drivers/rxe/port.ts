@@ -207,6 +207,11 @@ export class RocePort implements Port {
     this.path.link.abort();
   }
 
+  joins(path: Path, length: number): boolean {
+    const { flow, link } = path as RocePath;
+    return link.joins?.(flow, length + ICRC_LEN) ?? false;
+  }
+
   flush(): boolean {
     return this.link.flush();
   }

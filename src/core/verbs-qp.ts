@@ -22,6 +22,8 @@ export interface CreateQpOptions {
   readonly sqSigAll?: boolean;
 }
 
+const QP_TYPES: readonly number[] = Object.values(QpType);
+
 /** `ibv_create_qp`: the queue pair is in RESET (C10-20), and its `cap` says what it really has room for. */
 export function createQp(pd: ProtectionDomain, options: CreateQpOptions): QueuePair {
   const verb = 'createQp';
@@ -83,7 +85,7 @@ export function destroyQp(qp: QueuePair): number {
 function checkType(context: Context, type: number): void {
   const verb = 'createQp';
   const { device, rights, owner } = context;
-  if (!Object.values<number>(QpType).includes(type))
+  if (!QP_TYPES.includes(type))
     fail(verb, 'EINVAL', `type is ${type}, which is no queue pair type`);
   if (!device.qpTypes.includes(type)) {
     fail(verb, 'EOPNOTSUPP', `device ${device.name} has no queue pairs of type ${nameOf(QpType, type)}`);

@@ -43,7 +43,7 @@ export function checkQp(slot: Slot): void {
   amount('readsHead is no amount', qp.readsHead);
   amount('cursor is no amount', qp.cursor);
   amount('sendsOut is no amount', qp.sendsOut);
-  if (qp.readsOut > qp.readsEnd.length) violated('more READs out than there is room for', `${name}: ${qp.readsOut}`);
+  if (qp.readsOut > qp.readsRoom) violated('more READs out than there is room for', `${name}: ${qp.readsOut}`);
   if (qp.jobs.length > slot.mostJobs)
     violated('more answers waiting than maxDestRdAtomic', `${name}: ${qp.jobs.length}`);
   if (qp.atomics.length > slot.mostJobs) violated('more ATOMICs kept than maxDestRdAtomic', `${name}`);

@@ -85,8 +85,7 @@ export function destroyQp(qp: QueuePair): number {
 function checkType(context: Context, type: number): void {
   const verb = 'createQp';
   const { device, rights, owner } = context;
-  if (!QP_TYPES.includes(type))
-    fail(verb, 'EINVAL', `type is ${type}, which is no queue pair type`);
+  if (!QP_TYPES.includes(type)) fail(verb, 'EINVAL', `type is ${type}, which is no queue pair type`);
   if (!device.qpTypes.includes(type)) {
     fail(verb, 'EOPNOTSUPP', `device ${device.name} has no queue pairs of type ${nameOf(QpType, type)}`);
   }

@@ -25,6 +25,9 @@ export const SlotState = {
   OPEN: 4,
 } as const;
 
+/** What the requester knows of a READ or ATOMIC request: its last PSN, what of the window it takes, when it was asked for. */
+export const Read = { END: 0, COST: 1, AT: 2, WORDS: 3 } as const;
+
 /** Which kind of message the responder is in the middle of. */
 export const InMessage = { NONE: 0, SEND: 1, WRITE: 2 } as const;
 
@@ -78,8 +81,7 @@ export class SoftQp extends QueuePair {
   notificationDue = false;
 
   // Requester
-  /** {@link Slot} words for each element of the send ring. */
-  readonly slots: Uint32Array;
+  private slotsMade: Uint32Array | null = null;
   /** Next element to send from (goes back for a retransmission), and the first one never looked at. */
   sqNext = 0;
   sqFresh = 0;
@@ -95,10 +97,9 @@ export class SoftQp extends QueuePair {
   inflight = 0;
   readInflight = 0;
   packetsSinceAckReq = 0;
-  /** READ and ATOMIC requests without their (last) answer: last PSN, window cost and time of each, oldest first. */
-  readsEnd = new Uint32Array(0);
-  readsCost = new Uint32Array(0);
-  readsAt = new Float64Array(0);
+  private readsMade: Float64Array | null = null;
+  /** For how many there is room in `reads`, and the oldest. */
+  readsRoom = 0;
   readsHead = 0;
   /** How many there are, and how many of them are asked for: after going back the others are yet to be asked for again. */
   readsAsked = 0;
@@ -162,7 +163,6 @@ export class SoftQp extends QueuePair {
     if (this.rq !== null) cap.maxRecvWr = this.rq.mask;
     this.scq = init.sendCq as SoftCq;
     this.rcq = init.recvCq as SoftCq;
-    this.slots = new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
     this.recv = new CurrentRecv(Math.max(1, init.srq === null ? cap.maxRecvSge : init.srq.attr.maxSge));
   }
 
@@ -174,21 +174,37 @@ export class SoftQp extends QueuePair {
     this.writeLeft = this.writeTotal;
   }
 
+  // Most of many queue pairs are idle: what only a busy one needs is made when it is needed.
+
+  /** {@link Slot} words for each element of the send ring. */
+  get slots(): Uint32Array {
+    this.slotsMade ??= new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
+    return this.slotsMade;
+  }
+
+  /** {@link Read} words for each READ and ATOMIC request without its (last) answer, in a ring, oldest first. */
+  get reads(): Float64Array {
+    this.readsMade ??= new Float64Array(this.readsRoom * Read.WORDS);
+    return this.readsMade;
+  }
+
+  /** All elements of the send ring are fresh. */
+  clearSlots(): void {
+    this.slotsMade?.fill(SlotState.FRESH);
+  }
+
   /** Makes room for `max` outstanding READs and atomics, and for those there are. */
   resizeReads(max: number): void {
-    const size = Math.max(max, this.readsAsked);
-    const end = new Uint32Array(size);
-    const cost = new Uint32Array(size);
-    const at = new Float64Array(size);
-    for (let i = 0; i < this.readsAsked; i++) {
-      const from = (this.readsHead + i) % this.readsEnd.length;
-      end[i] = this.readsEnd[from];
-      cost[i] = this.readsCost[from];
-      at[i] = this.readsAt[from];
+    const old = this.readsMade;
+    const oldRoom = this.readsRoom;
+    this.readsMade = null;
+    this.readsRoom = Math.max(max, this.readsAsked);
+    if (old !== null) {
+      for (let i = 0; i < this.readsAsked; i++) {
+        const from = ((this.readsHead + i) % oldRoom) * Read.WORDS;
+        this.reads.set(old.subarray(from, from + Read.WORDS), i * Read.WORDS);
+      }
     }
-    this.readsEnd = end;
-    this.readsCost = cost;
-    this.readsAt = at;
     this.readsHead = 0;
   }
 }

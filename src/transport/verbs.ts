@@ -226,7 +226,7 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.cursor = 0;
   qp.attr.pathMigState = MigState.MIGRATED;
   qp.mig = BTH_MIG;
-  qp.slots.fill(0);
+  qp.clearSlots();
   qp.goneBack = false;
   qp.timedPsn = -1;
   qp.slow = false;

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { AddressVector } from '../core/ah.ts';
 import {
+  Access,
   Mtu,
   mtuBytes,
   mtuEnum,
@@ -74,7 +75,8 @@ const RTS_RC = RTS_UC | A.TIMEOUT | A.RETRY_CNT | A.RNR_RETRY | A.MAX_QP_RD_ATOM
 // What is posted is copied before the call returns, so that all queue pairs can share these.
 const sendScratch = new SendWr();
 const recvScratch = new RecvWr();
-const PEER_RIGHTS: AccessRights = ['REMOTE_WRITE', 'REMOTE_READ', 'REMOTE_ATOMIC'];
+const PEER_OF_RC = Access.REMOTE_WRITE | Access.REMOTE_READ | Access.REMOTE_ATOMIC;
+const PEER_OF_UC = Access.REMOTE_WRITE;
 
 /** A queue pair: made by `pd.createQp`. */
 export class QueuePair {
@@ -158,9 +160,8 @@ export class QueuePair {
 
   /** To INIT, where receive requests can be posted before the peer is known. */
   init(access?: AccessRights): void {
-    const rights = access ?? PEER_RIGHTS;
-    let accessFlags = accessBits('modifyQp', rights);
-    if (this.core.type !== QpType.RC && access === undefined) accessFlags = accessBits('modifyQp', ['REMOTE_WRITE']);
+    const rights = access ?? (this.core.type === QpType.RC ? PEER_OF_RC : PEER_OF_UC);
+    const accessFlags = accessBits('modifyQp', rights);
     this.modify({ state: QpState.INIT, pkeyIndex: 0, port: 1, accessFlags }, INIT | A.ACCESS_FLAGS);
   }
 

@@ -57,7 +57,8 @@ export function checkAttr(qp: QueuePair, attr: Partial<QpAttr>, mask: number): A
 
 function integersFault(qp: QueuePair, attr: Partial<QpAttr>, mask: number): string | null {
   const { device } = qp.context;
-  for (const row of INTEGERS) {
+  for (let i = 0; i < INTEGERS.length; i++) {
+    const row = INTEGERS[i];
     if ((mask & row[0]) === 0) continue;
     const max = row[3];
     const most = typeof max === 'number' ? max : max(device);

@@ -418,7 +418,8 @@ export class Engine {
 
   /** C9-218: the queue pairs of a completion queue that has overrun end, and each says so by an event. */
   overrun(cq: SoftCq): void {
-    for (const qp of cq.qps) {
+    for (const qp of this.qps.values()) {
+      if (qp.scq !== cq && qp.rcq !== cq) continue;
       this.enterError(qp);
       qp.context.device.raise(EventType.QP_FATAL, qp);
     }

@@ -48,6 +48,12 @@ export class Resource {
 }
 export const ResourceKind = { NONE: 0, READ: 1, ATOMIC: 2 } as const;
 
+/**
+ * What fields begin with that will hold fractions, or more than 31 bits. To V8 a plain 0 is a small integer: with the first
+ * queue pair that got another number, all that there are would have to change their layout.
+ */
+const ZERO = -0;
+
 export class SoftQp extends QueuePair {
   readonly sq: Ring;
   readonly rq: Ring | null;
@@ -58,7 +64,7 @@ export class SoftQp extends QueuePair {
   path: Path | null = null;
   /** Path MTU in bytes. */
   mtu = 1024;
-  timeoutUs = 0;
+  timeoutUs = ZERO;
   /** The MigReq bit of its packets: set in the state MIGRATED (IBTA 17.2.8). Whoever receives it does not look (Linux rxe). */
   mig: number = BTH_MIG;
 
@@ -69,9 +75,9 @@ export class SoftQp extends QueuePair {
   /** When something must be done without a packet coming in; Infinity: never. */
   deadline = Number.POSITIVE_INFINITY;
   /** Until then it sends nothing that has a pace; 0: it does not wait. */
-  paceUntil = 0;
+  paceUntil = ZERO;
   heapIndex = -1;
-  heapAt = 0;
+  heapAt = ZERO;
 
   // Congestion
   /** Made when the peer has notified of congestion for the first time. */
@@ -105,14 +111,14 @@ export class SoftQp extends QueuePair {
   readsAsked = 0;
   readsOut = 0;
   ackDeadline = Number.POSITIVE_INFINITY;
-  rnrUntil = 0;
+  rnrUntil = ZERO;
   retryLeft = 0;
   rnrLeft = 0;
   /** It has gone back and nothing has been acknowledged since: further gaps are the same loss. */
   goneBack = false;
   /** A packet whose acknowledgement is timed, and when it was sent; -1: none. */
   timedPsn = -1;
-  timedAt = 0;
+  timedAt = ZERO;
   /** The last one timed took long: the peer has enough to do. */
   slow = false;
   /** The window that this loss has cut. */
@@ -132,7 +138,7 @@ export class SoftQp extends QueuePair {
   respStopped = false;
   ackSyndrome = -1;
   ackPsn = 0;
-  writeVa = 0;
+  writeVa = ZERO;
   writeRkey = 0;
   writeLeft = 0;
   writeTotal = 0;

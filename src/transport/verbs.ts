@@ -89,8 +89,6 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
       qp.qpn = init.type === QpType.GSI ? GSI_QPN : newQpn();
       qp.mtu = mtu;
       engine.qps.set(qp.qpn, qp);
-      qp.scq.qps.add(qp);
-      qp.rcq.qps.add(qp);
       return qp;
     },
     modifyQp(qp: QueuePair, attr: Partial<QpAttr>, mask: number): void {
@@ -104,8 +102,6 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
       engine.qps.delete(soft.qpn);
       engine.quiesce(soft);
       soft.attr.state = QpState.RESET;
-      soft.scq.qps.delete(soft);
-      soft.rcq.qps.delete(soft);
     },
     postSend(qp: QueuePair, wr: SendWr, more = false): void {
       const soft = qp as SoftQp;

@@ -78,12 +78,15 @@ const recvScratch = new RecvWr();
 const PEER_OF_RC = Access.REMOTE_WRITE | Access.REMOTE_READ | Access.REMOTE_ATOMIC;
 const PEER_OF_UC = Access.REMOTE_WRITE;
 
+// A small integer to V8, too, which randomInt's result is not.
+const newPsn = (): number => randomInt(1 << 24) | 0;
+
 /** A queue pair: made by `pd.createQp`. */
 export class QueuePair {
   /** @internal */
   readonly core: CoreQp;
   private readonly loop: EngineLoop;
-  private psn = randomInt(1 << 24);
+  private psn = newPsn();
   /** The GID that the peer was told; it expects our packets from there. */
   private told: number | undefined;
 
@@ -180,7 +183,7 @@ export class QueuePair {
   modify(attr: Partial<QpAttr>, mask: number): void {
     modifyQp(this.core, attr, mask);
     // Packets of the connection that was must not be taken for the next one's (IBTA 9.7.1).
-    if (mask & A.STATE && attr.state === QpState.RESET) this.psn = randomInt(1 << 24);
+    if (mask & A.STATE && attr.state === QpState.RESET) this.psn = newPsn();
     this.loop.posted();
   }
 

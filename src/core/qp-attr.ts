@@ -95,7 +95,12 @@ function pathFault(qp: QueuePair, attr: Partial<QpAttr>, mask: number): string |
   return null;
 }
 
-/** What `mask` names is copied to `qp.attr`; on RESET all attributes are as at creation. For drivers. */
+/**
+ * What `mask` names is copied to `qp.attr`; on RESET all attributes are as at creation. For drivers.
+ *
+ * Numbers that may have been drawn at random are stored as small integers: V8 keeps them as fractions until told, and the first
+ * fraction in a field would make all queue pairs change their layout.
+ */
 export function applyAttr(qp: QueuePair, attr: Partial<QpAttr>, mask: number): void {
   const to = qp.attr;
   if (mask & M.STATE && attr.state === QpState.RESET) {
@@ -112,12 +117,12 @@ export function applyAttr(qp: QueuePair, attr: Partial<QpAttr>, mask: number): v
   if (mask & M.TIMEOUT) to.timeout = attr.timeout!;
   if (mask & M.RETRY_CNT) to.retryCnt = attr.retryCnt!;
   if (mask & M.RNR_RETRY) to.rnrRetry = attr.rnrRetry!;
-  if (mask & M.RQ_PSN) to.rqPsn = attr.rqPsn!;
+  if (mask & M.RQ_PSN) to.rqPsn = attr.rqPsn! | 0;
   if (mask & M.MAX_QP_RD_ATOMIC) to.maxRdAtomic = attr.maxRdAtomic!;
   if (mask & M.MIN_RNR_TIMER) to.minRnrTimer = attr.minRnrTimer!;
-  if (mask & M.SQ_PSN) to.sqPsn = attr.sqPsn!;
+  if (mask & M.SQ_PSN) to.sqPsn = attr.sqPsn! | 0;
   if (mask & M.MAX_DEST_RD_ATOMIC) to.maxDestRdAtomic = attr.maxDestRdAtomic!;
-  if (mask & M.DEST_QPN) to.destQpn = attr.destQpn!;
+  if (mask & M.DEST_QPN) to.destQpn = attr.destQpn! | 0;
   if (mask & M.ALT_PATH) {
     to.altAv = copyAv(attr.altAv!);
     to.altPkeyIndex = attr.altPkeyIndex!;

@@ -38,7 +38,7 @@ const QPNS = 0xffffff - FIRST_QPN;
 /** The verbs over `engine`. */
 export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
   const { mtu } = options;
-  let lastQpn = options.random(QPNS);
+  let lastQpn = options.random(QPNS) | 0;
   let lastAh = 0;
 
   const newQpn = (): number => {

@@ -373,6 +373,7 @@ export class Completer {
     const ring = qp.sq;
     const end = ring.producer;
     const u32 = ring.u32;
+    qp.needSlots();
     // Read anew each time: a completion may lead to a flush of its own.
     for (let index = ring.consumer; index !== end; index = ring.consumer) {
       const w = ring.word(index);

@@ -54,6 +54,9 @@ export const ResourceKind = { NONE: 0, READ: 1, ATOMIC: 2 } as const;
  */
 const ZERO = -0;
 
+const NO_SLOTS = new Uint32Array(0);
+const NO_READS = new Float64Array(0);
+
 export class SoftQp extends QueuePair {
   readonly sq: Ring;
   readonly rq: Ring | null;
@@ -87,7 +90,8 @@ export class SoftQp extends QueuePair {
   notificationDue = false;
 
   // Requester
-  private slotsMade: Uint32Array | null = null;
+  /** {@link Slot} words for each element of the send ring. */
+  slots: Uint32Array = NO_SLOTS;
   /** Next element to send from (goes back for a retransmission), and the first one never looked at. */
   sqNext = 0;
   sqFresh = 0;
@@ -103,8 +107,9 @@ export class SoftQp extends QueuePair {
   inflight = 0;
   readInflight = 0;
   packetsSinceAckReq = 0;
-  private readsMade: Float64Array | null = null;
-  /** For how many there is room in `reads`, and the oldest. */
+  /** {@link Read} words for each READ and ATOMIC request without its (last) answer, in a ring, oldest first. */
+  reads: Float64Array = NO_READS;
+  /** How many there may be, and the oldest. */
   readsRoom = 0;
   readsHead = 0;
   /** How many there are, and how many of them are asked for: after going back the others are yet to be asked for again. */
@@ -162,6 +167,7 @@ export class SoftQp extends QueuePair {
       cap.maxSendWr,
       this.context.queueMemory,
       'consumer',
+      true,
     );
     cap.maxSendWr = this.sq.mask;
     this.softSrq = init.srq as SoftSrq | null;
@@ -182,34 +188,23 @@ export class SoftQp extends QueuePair {
 
   // Most of many queue pairs are idle: what only a busy one needs is made when it is needed.
 
-  /** {@link Slot} words for each element of the send ring. */
-  get slots(): Uint32Array {
-    this.slotsMade ??= new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
-    return this.slotsMade;
+  needSlots(): void {
+    if (this.slots.length === 0) this.slots = new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
   }
 
-  /** {@link Read} words for each READ and ATOMIC request without its (last) answer, in a ring, oldest first. */
-  get reads(): Float64Array {
-    this.readsMade ??= new Float64Array(this.readsRoom * Read.WORDS);
-    return this.readsMade;
-  }
-
-  /** All elements of the send ring are fresh. */
-  clearSlots(): void {
-    this.slotsMade?.fill(SlotState.FRESH);
+  needReads(): void {
+    if (this.reads.length === 0) this.reads = new Float64Array(this.readsRoom * Read.WORDS);
   }
 
   /** Makes room for `max` outstanding READs and atomics, and for those there are. */
   resizeReads(max: number): void {
-    const old = this.readsMade;
-    const oldRoom = this.readsRoom;
-    this.readsMade = null;
+    const { reads, readsRoom } = this;
+    this.reads = NO_READS;
     this.readsRoom = Math.max(max, this.readsAsked);
-    if (old !== null) {
-      for (let i = 0; i < this.readsAsked; i++) {
-        const from = ((this.readsHead + i) % oldRoom) * Read.WORDS;
-        this.reads.set(old.subarray(from, from + Read.WORDS), i * Read.WORDS);
-      }
+    if (this.readsAsked > 0) this.needReads();
+    for (let i = 0; i < this.readsAsked; i++) {
+      const from = ((this.readsHead + i) % readsRoom) * Read.WORDS;
+      this.reads.set(reads.subarray(from, from + Read.WORDS), i * Read.WORDS);
     }
     this.readsHead = 0;
   }

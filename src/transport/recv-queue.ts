@@ -8,7 +8,7 @@ import { Ring } from './ring.ts';
 import { RECV_WQE_SIZE, RQ, SGE_SIZE, u64 } from './wqe.ts';
 
 export function recvRing(maxWr: number, maxSge: number, memory: QueueMemory): Ring {
-  return new Ring(RECV_WQE_SIZE + maxSge * SGE_SIZE, maxWr, memory, 'consumer');
+  return new Ring(RECV_WQE_SIZE + maxSge * SGE_SIZE, maxWr, memory, 'consumer', true);
 }
 
 export class SoftSrq extends SharedReceiveQueue {
@@ -31,6 +31,8 @@ export class SoftSrq extends SharedReceiveQueue {
 /** What a {@link CurrentRecv} keeps of an element. */
 export const RecvSge = { ADDR: 0, LENGTH: 1, LKEY: 2, WORDS: 3 } as const;
 
+const NO_SGE = new Float64Array(0);
+
 /** The receive work request that an incoming message is filling. */
 export class CurrentRecv {
   wrIdLo = 0;
@@ -39,16 +41,11 @@ export class CurrentRecv {
   numSge = 0;
   active = false;
   private readonly maxSge: number;
-  private made: Float64Array | null = null;
+  /** {@link RecvSge} of each element; made with the first request. */
+  sge: Float64Array = NO_SGE;
 
   constructor(maxSge: number) {
     this.maxSge = maxSge;
-  }
-
-  /** {@link RecvSge} of each element. */
-  get sge(): Float64Array {
-    this.made ??= new Float64Array(this.maxSge * RecvSge.WORDS);
-    return this.made;
   }
 
   /** Takes the next request off `ring`; false when there is none. */
@@ -64,6 +61,7 @@ export class CurrentRecv {
     this.numSge = n;
     this.length = 0;
     w += RQ.SGE;
+    if (this.sge.length === 0) this.sge = new Float64Array(this.maxSge * RecvSge.WORDS);
     const { sge } = this;
     for (let i = 0; i < n * RecvSge.WORDS; i += RecvSge.WORDS, w += 4) {
       sge[i + RecvSge.ADDR] = u64(u32, w);

@@ -354,6 +354,7 @@ export class Requester {
   }
 
   private pushRead(qp: SoftQp, end: number, cost: number): void {
+    qp.needReads();
     const { reads } = qp;
     const r = readAt(qp);
     if (qp.readsOut === qp.readsAsked) {

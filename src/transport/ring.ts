@@ -7,16 +7,18 @@ export const RING_HEADER = 384;
 const PRODUCER = 128 >> 2;
 const CONSUMER = 256 >> 2;
 
+const NO_BYTES = Buffer.alloc(0);
+const NO_WORDS = new Uint32Array(0);
+
 export type RingSide = 'producer' | 'consumer';
 
 export class Ring {
   /** Bytes of an element. */
   readonly stride: number;
   readonly mask: number;
+  bytes: Buffer = NO_BYTES;
+  u32: Uint32Array = NO_WORDS;
   private readonly memory: QueueMemory;
-  /** Made with the first element where nobody else looks at them: most of many queue pairs are idle. */
-  private made: Buffer | null = null;
-  private words: Uint32Array | null = null;
   /** The other side is another process: indices are handed over with the order of memory that this needs. */
   private readonly shared: boolean;
   /** Which index is this side's when the ring is shared. */
@@ -25,8 +27,11 @@ export class Ring {
   private tail = 0;
   private head = 0;
 
-  /** A ring of at least `elements` elements of at least `elementSize` bytes. `ours` is the device's side of it. */
-  constructor(elementSize: number, elements: number, memory: QueueMemory, ours: RingSide) {
+  /**
+   * A ring of at least `elements` elements of at least `elementSize` bytes. `ours` is the device's side of it. `idle`: whoever
+   * produces its first element in this process calls {@link wake} before.
+   */
+  constructor(elementSize: number, elements: number, memory: QueueMemory, ours: RingSide, idle = false) {
     const slots = 1 << (32 - Math.clz32(elements));
     this.mask = slots - 1;
     this.memory = memory;
@@ -35,26 +40,17 @@ export class Ring {
     const log2 = Math.max(6, 32 - Math.clz32(elementSize - 1));
     // The other process shifts by log2; alone there is no need for the room that a power of two takes.
     this.stride = this.shared ? 1 << log2 : (elementSize + 15) & ~15;
+    if (this.shared || !idle) this.wake();
     if (!this.shared) return;
-    const { u32 } = this;
-    u32[0] = log2;
-    u32[1] = this.mask;
+    this.u32[0] = log2;
+    this.u32[1] = this.mask;
   }
 
-  get bytes(): Buffer {
-    return this.made ?? this.make();
-  }
-
-  get u32(): Uint32Array {
-    if (this.words === null) this.make();
-    return this.words!;
-  }
-
-  private make(): Buffer {
-    const bytes = this.memory(this.at(this.mask + 1));
-    this.made = bytes;
-    this.words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
-    return bytes;
+  /** Makes the memory, if there is none yet: most of many queue pairs are idle, and do without. */
+  wake(): void {
+    if (this.u32.length > 0) return;
+    this.bytes = this.memory(this.at(this.mask + 1));
+    this.u32 = new Uint32Array(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length >> 2);
   }
 
   // The other side may be a program that writes anything here: masked, an index cannot lead outside.

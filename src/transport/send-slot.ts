@@ -83,6 +83,7 @@ export function openSlot(qp: SoftQp, index: number): number {
   const op = u32[w + SQ.OPCODE];
   const flags = u32[w + SQ.FLAGS];
   const s = slotBase(index);
+  qp.needSlots();
   const slots = qp.slots;
   let status: number = WcStatus.SUCCESS;
   let length = u32[w + SQ.LENGTH];

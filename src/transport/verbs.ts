@@ -16,7 +16,7 @@ import { SoftAh } from './ah.ts';
 import { SoftCq } from './cq.ts';
 import type { Engine } from './engine.ts';
 import { unbind } from './local-ops.ts';
-import { InMessage, SoftQp } from './qp.ts';
+import { InMessage, SlotState, SoftQp } from './qp.ts';
 import { SoftSrq } from './recv-queue.ts';
 import { produceRecv, produceSend } from './wqe.ts';
 
@@ -222,7 +222,7 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.cursor = 0;
   qp.attr.pathMigState = MigState.MIGRATED;
   qp.mig = BTH_MIG;
-  qp.clearSlots();
+  qp.slots.fill(SlotState.FRESH);
   qp.goneBack = false;
   qp.timedPsn = -1;
   qp.slow = false;

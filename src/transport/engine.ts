@@ -24,7 +24,7 @@ import type { SoftCq } from './cq.ts';
 import { DatagramReceiver } from './datagram.ts';
 import type { Inbound, Port } from './port.ts';
 import { Prober } from './prober.ts';
-import { InMessage, type SoftQp } from './qp.ts';
+import { InMessage, type Resource, type SoftQp } from './qp.ts';
 import { Replier } from './replier.ts';
 import { Requester } from './requester.ts';
 import { Responder } from './responder.ts';
@@ -57,6 +57,8 @@ export class Engine {
   readonly counters = new Counters();
   readonly qps = new Map<number, SoftQp>();
   readonly ahs = new Map<number, SoftAh>();
+  /** Answers of READs and ATOMICs that have been given, for the next ones. */
+  readonly spareJobs: Resource[] = [];
   readonly requester: Requester;
   readonly completer: Completer;
   readonly prober: Prober;

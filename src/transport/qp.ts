@@ -155,7 +155,6 @@ export class SoftQp extends QueuePair {
   atomicsNext = 0;
   /** READs and ATOMICs still to be answered, oldest first. */
   readonly jobs: Resource[] = [];
-  readonly spare: Resource[] = [];
 
   constructor(init: QpInit, maxSendSge: number) {
     super(init);

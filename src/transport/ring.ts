@@ -16,6 +16,7 @@ export class Ring {
   /** Bytes of an element. */
   readonly stride: number;
   readonly mask: number;
+  /** The memory, empty before {@link wake}; as words in `u32`. */
   bytes: Buffer = NO_BYTES;
   u32: Uint32Array = NO_WORDS;
   private readonly memory: QueueMemory;

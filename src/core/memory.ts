@@ -7,6 +7,11 @@ export interface Memory {
   read(offset: number, dst: Buffer, at: number, length: number): boolean;
   /** Copies `length` bytes of `src` at `at` to `offset`. False when the memory is gone or may not be written. */
   write(offset: number, src: Buffer, at: number, length: number): boolean;
+  /**
+   * As {@link write}, of `count` pieces of `src` that go one behind the other: `lengths[i]` bytes at `ats[i]`. Only where each access
+   * costs a system call, so that one that is large is better than many.
+   */
+  writeParts?(offset: number, src: Buffer, ats: Int32Array, lengths: Int32Array, count: number): boolean;
   /** The memory from `offset` on, `length` bytes of it; without this a {@link MemorySlice} does. */
   slice?(offset: number, length: number): Memory;
 }
@@ -40,6 +45,7 @@ export class LocalMemory implements Memory {
 /** A part of another memory. */
 export class MemorySlice implements Memory {
   readonly byteLength: number;
+  readonly writeParts: Memory['writeParts'];
   private readonly whole: Memory;
   private readonly start: number;
 
@@ -47,6 +53,10 @@ export class MemorySlice implements Memory {
     this.byteLength = length;
     this.whole = whole;
     this.start = start;
+    if (whole.writeParts !== undefined) {
+      this.writeParts = (offset, src, ats, lengths, count) =>
+        whole.writeParts!(start + offset, src, ats, lengths, count);
+    }
   }
 
   read(offset: number, dst: Buffer, at: number, length: number): boolean {

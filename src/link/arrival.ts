@@ -16,6 +16,7 @@ export class ArrivalRecord implements Arrival {
   tos = -1;
   idGuess = 0;
   trusted = false;
+  lasting = false;
 
   /** Becomes like `other`, sharing its bytes. */
   assign(other: Arrival): void {
@@ -31,5 +32,6 @@ export class ArrivalRecord implements Arrival {
     this.tos = other.tos;
     this.idGuess = other.idGuess;
     this.trusted = other.trusted;
+    this.lasting = other.lasting;
   }
 }

@@ -54,6 +54,8 @@ export interface Arrival {
   readonly idGuess: number;
   /** True when it came by a link that cannot damage it ({@link Link.needsChecksum} false): its checksum may not be filled in. */
   readonly trusted: boolean;
+  /** True when its bytes stay where they are until the link is polled again. */
+  readonly lasting: boolean;
 }
 
 export type Receive = (arrival: Arrival) => void;
@@ -79,6 +81,8 @@ export interface Link {
   readonly addresses: readonly LinkAddress[];
   /** Bytes of the largest IP packet. */
   readonly mtu: number;
+  /** Bytes of the largest datagram where those it takes are no IP packets and may be longer than {@link mtu}; else absent. */
+  readonly jumbo?: number;
   /** The name of the network interface, where there is one. */
   readonly netdev: string;
   /** False when what is sent cannot be damaged on the way (loopback inside one device): checksums may be left out. */

@@ -18,6 +18,8 @@ export class Parcel implements Arrival, Timed {
   tos = 0;
   idGuess = 0;
   trusted = false;
+  /** Its buffer is used again for others. */
+  readonly lasting = false;
   time = 0;
   seq = 0;
   flow: Flow | null = null;

@@ -70,6 +70,7 @@ export class UdpRx {
     }
     this.#arrival = new ArrivalRecord();
     this.#arrival.buf = this.#buf;
+    this.#arrival.lasting = true;
     this.#arrival.dport = port;
     this.#used = SLOTS;
     this.#perMessage = 1;
@@ -77,7 +78,10 @@ export class UdpRx {
     this.#segmentSize = 0;
   }
 
-  /** Hands over what has arrived at `socket`, at most about `budget` datagrams, in one system call; returns how many. */
+  /**
+   * Hands over what has arrived at `socket`, at most about `budget` datagrams, in one system call; returns how many. They lie where
+   * those of the last call lay.
+   */
   poll(socket: UdpSocket, receive: Receive, budget: number): number {
     const words = this.#words;
     for (let i = 0; i < this.#used; i++) {

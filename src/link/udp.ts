@@ -60,6 +60,7 @@ export class UdpLink implements Link {
   readonly #flows: FlowTable<UdpFlow>;
   #hot: UdpSocket;
   #polls: number;
+  #scanEvery: number;
   #closed: boolean;
 
   constructor(options: UdpLinkOptions) {
@@ -100,6 +101,7 @@ export class UdpLink implements Link {
     this.#flows = new FlowTable((o) => new UdpFlow(this, o, this.port, this.#sockets[o.local]?.fd));
     this.#hot = this.#sockets[0];
     this.#polls = 0;
+    this.#scanEvery = SCAN_WHEN_IDLE;
   }
 
   /** Whether batches are segmented by the kernel. */
@@ -137,12 +139,14 @@ export class UdpLink implements Link {
    */
   poll(receive: Receive, budget: number): number {
     if (this.#closed) return 0;
+    if (this.#sockets.length > 1 && ++this.#polls >= this.#scanEvery) {
+      this.#polls = 0;
+      const count = this.#scan(receive, budget);
+      if (count > 0) return count;
+    }
     const count = this.#rx.poll(this.#hot, receive, budget);
-    if (this.#sockets.length === 1) return count;
-    const every = count === 0 ? SCAN_WHEN_IDLE : SCAN_WHEN_BUSY;
-    if (++this.#polls < every) return count;
-    this.#polls = 0;
-    return count + this.#scan(receive, budget);
+    this.#scanEvery = count === 0 ? SCAN_WHEN_IDLE : SCAN_WHEN_BUSY;
+    return count;
   }
 
   join(local: number, group: Uint8Array): void {
@@ -167,18 +171,19 @@ export class UdpLink implements Link {
     this.#sockets.length = 0;
   }
 
+  /** One socket's only: what a socket brings lies where that of the last one lay, and must last until the next poll. */
   #scan(receive: Receive, budget: number): number {
-    let count = 0;
     const readable = this.#epoll.wait(0);
     for (let i = 0; i < readable && !this.#closed; i++) {
       const fd = this.#epoll.tag(i);
       const socket = this.#sockets.find((s) => s.fd === fd);
       if (socket === undefined || socket === this.#hot) continue;
       const got = this.#rx.poll(socket, receive, budget);
-      if (got > 0) this.#hot = socket;
-      count += got;
+      if (got === 0) continue;
+      this.#hot = socket;
+      return got;
     }
-    return count;
+    return 0;
   }
 
   #add(socket: UdpSocket): void {

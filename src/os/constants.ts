@@ -92,6 +92,8 @@ export const SEEK_CUR = 1;
 export const O_RDONLY = 0;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
+export const POLLIN = 1;
+export const POLLHUP = 0x10;
 export const POLLERR = 8;
 export const FIONREAD = 0x541b;
 

@@ -8,6 +8,9 @@ import { syscallTable } from './syscalls.ts';
 /** Addresses of user space, with four levels of page tables; memory above is only had by asking for it. */
 const ADDRESS_SPACE = 2 ** 47;
 const TWO_32 = 2 ** 32;
+/** Pieces of one {@link ProcessMemory.writeParts}. */
+const MOST_PARTS = 64;
+const IOVEC_WORDS = 4;
 /** Threads that may be found ended before the next is no more looked for. */
 const TRIES = 16;
 
@@ -27,7 +30,7 @@ export class ProcessMemory {
   /** The errno of the access that failed last; 0: only a part was there. */
   #failed: number;
   readonly #libc: Libc;
-  /** struct iovec twice: here and there. */
+  /** struct iovec: one there, and those here. */
   readonly #iov: Uint32Array;
   readonly #local: number;
   readonly #remote: number;
@@ -42,10 +45,10 @@ export class ProcessMemory {
     this.denied = false;
     this.#failed = 0;
     this.#libc = libc();
-    const iov = allocate(32);
+    const iov = allocate((1 + MOST_PARTS) * IOVEC_WORDS * 4);
     this.#iov = new Uint32Array(iov.buffer);
-    this.#local = addressOf(iov);
-    this.#remote = this.#local + 16;
+    this.#remote = addressOf(iov);
+    this.#local = this.#remote + IOVEC_WORDS * 4;
     this.#known = null;
     this.#knownAt = 0;
     this.#thread = pid;
@@ -53,7 +56,8 @@ export class ProcessMemory {
 
   /** Copies `length` bytes at `address` to `dst` at `at`; false when not all of them are there. */
   read(address: number, dst: Buffer, at: number, length: number): boolean {
-    if (!this.#prepare(address, dst, at, length)) return false;
+    if (!this.#prepare(address, length, dst)) return false;
+    this.#part(0, dst, at, length);
     let tries = TRIES;
     do {
       if (this.#done(this.#libc.process_vm_readv(this.#thread, this.#local, 1, this.#remote, 1, 0), length))
@@ -64,18 +68,31 @@ export class ProcessMemory {
 
   /** Copies `length` bytes of `src` at `at` to `address`; false when not all of it may be written. */
   write(address: number, src: Buffer, at: number, length: number): boolean {
-    if (!this.#prepare(address, src, at, length)) return false;
+    if (!this.#prepare(address, length, src)) return false;
+    this.#part(0, src, at, length);
+    return this.#write(1, length);
+  }
+
+  /** The same for `count` pieces of `src`, `lengths[i]` bytes at `ats[i]`, which go to `address` one behind the other. */
+  writeParts(address: number, src: Buffer, ats: Int32Array, lengths: Int32Array, count: number): boolean {
+    let length = 0;
+    for (let i = 0; i < count; i++) length += lengths[i];
+    if (!this.#prepare(address, length, src)) return false;
+    for (let i = 0; i < count; i++) this.#part(i, src, ats[i], lengths[i]);
+    return this.#write(count, length);
+  }
+
+  #write(parts: number, length: number): boolean {
     let tries = TRIES;
     do {
-      if (this.#done(this.#libc.process_vm_writev(this.#thread, this.#local, 1, this.#remote, 1, 0), length))
+      if (this.#done(this.#libc.process_vm_writev(this.#thread, this.#local, parts, this.#remote, 1, 0), length))
         return true;
     } while (--tries > 0 && this.#otherThread());
     return false;
   }
 
-  #prepare(address: number, buf: Buffer, at: number, length: number): boolean {
-    // Native code would read or write beyond the end of the buffer without a word.
-    if (at < 0 || length < 0 || at + length > buf.length) throw new RangeError('a copy outside the buffer');
+  /** What is there; false when nothing can be. */
+  #prepare(address: number, length: number, buf: Buffer): boolean {
     if (!this.alive || !(address >= 0 && address + length <= ADDRESS_SPACE)) return false;
     // A thread's id may be another process's as soon as the thread has ended; the process's own, never while this is alive.
     if (this.#thread !== this.pid && !this.#hasThread()) this.#thread = this.pid;
@@ -84,15 +101,15 @@ export class ProcessMemory {
       this.#knownAt = addressOf(memory as ArrayBuffer);
       this.#known = memory;
     }
-    const iov = this.#iov;
-    const local = this.#knownAt + buf.byteOffset + at;
-    iov[0] = local >>> 0;
-    iov[1] = local / TWO_32;
-    iov[2] = length;
-    iov[4] = address >>> 0;
-    iov[5] = address / TWO_32;
-    iov[6] = length;
+    setIovec(this.#iov, 0, address, length);
     return true;
+  }
+
+  /** Piece `i` of what is here. */
+  #part(i: number, buf: Buffer, at: number, length: number): void {
+    // Native code would read or write beyond the end of the buffer without a word.
+    if (at < 0 || length < 0 || at + length > buf.length) throw new RangeError('a copy outside the buffer');
+    setIovec(this.#iov, (1 + i) * IOVEC_WORDS, this.#knownAt + buf.byteOffset + at, length);
   }
 
   #hasThread(): boolean {
@@ -124,4 +141,11 @@ export class ProcessMemory {
     }
     return false;
   }
+}
+
+/** A struct iovec from word `at` on; lengths here are below 2^32. */
+function setIovec(words: Uint32Array, at: number, address: number, length: number): void {
+  words[at] = address >>> 0;
+  words[at + 1] = address / TWO_32;
+  words[at + 2] = length;
 }

@@ -2,13 +2,16 @@
 // region may be deregistered, or a program may scribble over its ring, while a message is on its way.
 import { WcStatus } from '../core/constants.ts';
 import type { KeyTable } from '../core/keys.ts';
+import type { Placement } from './placement.ts';
 import type { SoftQp } from './qp.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import { type CurrentRecv, RecvSge } from './recv-queue.ts';
 import { SEND_WQE_SIZE, SQ, u64 } from './wqe.ts';
 
 /** Copies `length` bytes at `offset` of a send WQE's message to a packet. A `WcStatus`. */
 export function gather(
   keys: KeyTable,
+  ahead: ReadAhead,
   qp: SoftQp,
   index: number,
   inline: boolean,
@@ -23,7 +26,7 @@ export function gather(
     ring.bytes.copy(dst, at, from, from + length);
     return WcStatus.SUCCESS;
   }
-  return walk(keys, qp, index, offset, length, dst, at, false);
+  return walk(keys, ahead, qp, index, offset, length, dst, at);
 }
 
 /** Copies `length` bytes from a packet to `offset` of the memory a READ or ATOMIC request named. A `WcStatus`. */
@@ -36,18 +39,19 @@ export function scatterResponse(
   src: Buffer,
   at: number,
 ): number {
-  return walk(keys, qp, index, offset, length, src, at, true);
+  return walk(keys, null, qp, index, offset, length, src, at);
 }
 
+/** `ahead`: reads memory, by that; null: writes it. */
 function walk(
   keys: KeyTable,
+  ahead: ReadAhead | null,
   qp: SoftQp,
   index: number,
   offset: number,
   length: number,
   packet: Buffer,
   at: number,
-  toMemory: boolean,
 ): number {
   const u32 = qp.sq.u32;
   let w = qp.sq.word(index);
@@ -62,9 +66,12 @@ function walk(
       continue;
     }
     const part = Math.min(size - skip, left);
-    if (!keys.local(u32[w + 3], qp.pd, u64(u32, w) + skip, part, toMemory)) return WcStatus.LOC_PROT_ERR;
+    if (!keys.local(u32[w + 3], qp.pd, u64(u32, w) + skip, part, ahead === null)) return WcStatus.LOC_PROT_ERR;
     const memory = keys.memory!;
-    const done = toMemory ? memory.write(keys.offset, packet, at, part) : memory.read(keys.offset, packet, at, part);
+    let done: boolean;
+    if (ahead === null) done = memory.write(keys.offset, packet, at, part);
+    else if (memory.writeParts === undefined) done = memory.read(keys.offset, packet, at, part);
+    else done = ahead.read(memory, keys.offset, size - skip, packet, at, part);
     if (!done) return WcStatus.LOC_PROT_ERR;
     at += part;
     left -= part;
@@ -76,6 +83,7 @@ function walk(
 /** Copies `length` bytes from a packet to `offset` of the buffers of a receive work request. A `WcStatus`. */
 export function scatterRecv(
   keys: KeyTable,
+  placement: Placement,
   qp: SoftQp,
   recv: CurrentRecv,
   offset: number,
@@ -95,7 +103,7 @@ export function scatterRecv(
     const part = Math.min(size - skip, left);
     if (!keys.local(sge[i + RecvSge.LKEY], qp.pd, sge[i + RecvSge.ADDR] + skip, part, true))
       return WcStatus.LOC_PROT_ERR;
-    if (!keys.memory!.write(keys.offset, src, at, part)) return WcStatus.LOC_PROT_ERR;
+    if (!placement.write(qp, keys.memory!, keys.offset, src, at, part)) return WcStatus.LOC_PROT_ERR;
     at += part;
     left -= part;
     skip = 0;

@@ -1,5 +1,5 @@
 // Taking packets in without acknowledging them: unreliable connections and unreliable datagrams (IBTA 9.8.2, 9.8.3).
-import { Access, QpState, WcFlags, WcOpcode, WcStatus } from '../core/constants.ts';
+import { Access, QpState, QpType, WcFlags, WcOpcode, WcStatus } from '../core/constants.ts';
 import { getU32 } from '../wire/bytes.ts';
 import { dethQkey, dethSqpn } from '../wire/deth.ts';
 import {
@@ -17,7 +17,7 @@ import {
 } from '../wire/opcodes.ts';
 import { scatterRecv } from './data.ts';
 import type { Engine } from './engine.ts';
-import { isSolicited, lengthOk, sequenceOk } from './packet-checks.ts';
+import { isSolicited, lengthOk, packetsOf, sequenceOk } from './packet-checks.ts';
 import type { Inbound } from './port.ts';
 import { psnAdd } from './psn.ts';
 import { InMessage, type SoftQp } from './qp.ts';
@@ -35,15 +35,24 @@ export class DatagramReceiver {
   }
 
   /** A packet of an unreliable connection. A gap, or anything wrong, drops the message it is in; the peer is not told. */
-  receiveUc(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number, payload: number, length: number): void {
+  receiveUc(
+    qp: SoftQp,
+    buf: Buffer,
+    off: number,
+    opcode: number,
+    psn: number,
+    payload: number,
+    length: number,
+    jumbo: boolean,
+  ): void {
     if (qp.attr.state < QpState.RTR || qp.attr.state === QpState.ERR) return;
     const flags = opcodeFlags[opcode];
     const gap = psn !== qp.ePsn;
     // IBTA 9.8.2: whatever its PSN, a first packet begins a message; the rest must follow without a gap.
-    qp.ePsn = psnAdd(psn, 1);
+    qp.ePsn = psnAdd(psn, packetsOf(qp, length));
     if (flags & OPF_START) this.abandon(qp);
     else if (gap || !sequenceOk(qp, flags)) return this.abandon(qp);
-    if (!lengthOk(qp, flags, length)) return this.abandon(qp);
+    if (!lengthOk(qp, flags, length, jumbo)) return this.abandon(qp);
     if (flags & OPF_SEND) this.send(qp, buf, off, opcode, flags, payload, length);
     else if (flags & OPF_WRITE) this.write(qp, buf, off, opcode, flags, payload, length);
   }
@@ -70,7 +79,16 @@ export class DatagramReceiver {
     }
     // Too long for its buffers: the message is dropped (IBTA 9.8.2; Linux rxe RESPST_ERR_LENGTH, class D).
     if (qp.recvOffset + length > qp.recv.length) return this.abandon(qp);
-    const status = scatterRecv(this.engine.keys, qp, qp.recv, qp.recvOffset, length, buf, payload);
+    const status = scatterRecv(
+      this.engine.keys,
+      this.engine.placement,
+      qp,
+      qp.recv,
+      qp.recvOffset,
+      length,
+      buf,
+      payload,
+    );
     if (status !== WcStatus.SUCCESS) return this.localError(qp, status);
     qp.recvOffset += length;
     if (flags & OPF_END) this.complete(qp, buf, off, opcode, flags, WcOpcode.RECV, qp.recvOffset);
@@ -94,14 +112,14 @@ export class DatagramReceiver {
     if (flags & OPF_RWR && !qp.recv.active && !this.engine.takeRecv(qp)) return this.abandon(qp);
     if (length > 0) {
       if (!keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE)) return this.abandon(qp);
-      if (!keys.memory!.write(keys.offset, buf, payload, length)) return this.abandon(qp);
+      if (!this.engine.placement.write(qp, keys.memory!, keys.offset, buf, payload, length)) return this.abandon(qp);
     }
     qp.writeVa += length;
     qp.writeLeft -= length;
     qp.inMessage = InMessage.WRITE;
     if (flags & OPF_END) {
-      qp.inMessage = InMessage.NONE;
       if (flags & OPF_RWR) this.complete(qp, buf, off, opcode, flags, WcOpcode.RECV_RDMA_WITH_IMM, qp.writeTotal);
+      else qp.inMessage = InMessage.NONE;
     }
   }
 
@@ -114,13 +132,24 @@ export class DatagramReceiver {
     wcOpcode: number,
     byteLen: number,
   ): void {
+    this.engine.placement.settle();
+    if (qp.inMessage === InMessage.NONE) return;
     const imm = flags & OPF_IMM ? swap32(getU32(buf, off + opcodeImmOff[opcode])) : 0;
     const wcFlags = flags & OPF_IMM ? WcFlags.WITH_IMM : 0;
     qp.inMessage = InMessage.NONE;
     this.engine.completeRecv(qp, WcStatus.SUCCESS, wcOpcode, byteLen, imm, wcFlags, isSolicited(buf, off), 0);
   }
 
+  /** What was held back could not be written (see `Placement`). */
+  unplaced(qp: SoftQp): void {
+    if (qp.attr.state === QpState.ERR) return;
+    const sent = qp.type !== QpType.UC || qp.inMessage === InMessage.SEND;
+    this.abandon(qp);
+    if (sent) this.localError(qp, WcStatus.LOC_PROT_ERR);
+  }
+
   private localError(qp: SoftQp, status: number): void {
+    if (qp.attr.state === QpState.ERR) return;
     this.engine.completeRecv(qp, status, WcOpcode.RECV, 0, 0, 0, true, 0);
     this.engine.enterError(qp);
   }
@@ -143,9 +172,12 @@ export class DatagramReceiver {
       return;
     }
     packet.writeGrh(this.grh, 0);
-    let status = scatterRecv(engine.keys, qp, recv, 0, GRH_LEN, this.grh, 0);
-    if (status === WcStatus.SUCCESS) status = scatterRecv(engine.keys, qp, recv, GRH_LEN, length, buf, payload);
+    let status = scatterRecv(engine.keys, engine.placement, qp, recv, 0, GRH_LEN, this.grh, 0);
+    if (status === WcStatus.SUCCESS)
+      status = scatterRecv(engine.keys, engine.placement, qp, recv, GRH_LEN, length, buf, payload);
     if (status !== WcStatus.SUCCESS) return this.localError(qp, status);
+    engine.placement.settle();
+    if (!recv.active) return;
     const flags = opcodeFlags[opcode];
     const imm = flags & OPF_IMM ? swap32(getU32(buf, off + opcodeImmOff[opcode])) : 0;
     const wcFlags = WcFlags.GRH | (flags & OPF_IMM ? WcFlags.WITH_IMM : 0);

@@ -22,9 +22,12 @@ import { congestionMet, congestionNotified } from './congestion.ts';
 import { Counters } from './counters.ts';
 import type { SoftCq } from './cq.ts';
 import { DatagramReceiver } from './datagram.ts';
+import { packetsOf } from './packet-checks.ts';
+import { Placement } from './placement.ts';
 import type { Inbound, Port } from './port.ts';
 import { Prober } from './prober.ts';
 import { InMessage, type Resource, type SoftQp } from './qp.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { Replier } from './replier.ts';
 import { Requester } from './requester.ts';
 import { Responder } from './responder.ts';
@@ -62,6 +65,8 @@ export class Engine {
   readonly requester: Requester;
   readonly completer: Completer;
   readonly prober: Prober;
+  readonly ahead = new ReadAhead();
+  readonly placement = new Placement((qp, psn) => this.unplaced(qp, psn));
   /** Tell peers how many receive work requests there are (credits.ts)? Off, as in Linux rxe: they hear "no limit". */
   announceCredits = false;
   readonly injector: Injector | null;
@@ -111,6 +116,7 @@ export class Engine {
     this.flushes = 0;
     if (this.acks.length > 0) this.sendAcks();
     const received = this.port.poll(this.receive, RX_BUDGET);
+    this.placement.settle();
     this.behind = received >= RX_BUDGET;
     if (this.timers.next <= this.now) this.runTimers();
     if (this.prober.next <= this.now) this.prober.expire();
@@ -165,6 +171,7 @@ export class Engine {
   private dispatch(packet: Inbound): void {
     const { buf, off, len } = packet;
     const counters = this.counters;
+    this.placement.lasting = packet.lasting === true;
     counters.rcvd_pkts++;
     if (len < BTH_LEN) {
       counters.dropped_pkts++;
@@ -208,6 +215,7 @@ export class Engine {
     }
     const payload = off + header;
     const transport = opcodeTransport[opcode];
+    if (packet.jumbo === true) this.counters.rcvd_pkts += packetsOf(qp, length) - 1;
     if (qp.type === QpType.UD || qp.type === QpType.GSI) {
       if (transport === TRANSPORT_UD) this.datagrams.receiveUd(qp, packet, opcode, payload, length);
       else this.counters.dropped_pkts++;
@@ -226,12 +234,12 @@ export class Engine {
     const psn = bthPsn(buf, off);
     if (qp.type === QpType.RC && transport === TRANSPORT_RC) {
       if (opcodeFlags[opcode] & OPF_REQUEST) {
-        this.responder.receive(qp, buf, off, opcode, psn, bthAckReq(buf, off), payload, length);
+        this.responder.receive(qp, buf, off, opcode, psn, bthAckReq(buf, off), payload, length, packet.jumbo === true);
       } else {
         this.completer.receive(qp, buf, off, opcode, psn, payload, length);
       }
     } else if (qp.type === QpType.UC && transport === TRANSPORT_UC) {
-      this.datagrams.receiveUc(qp, buf, off, opcode, psn, payload, length);
+      this.datagrams.receiveUc(qp, buf, off, opcode, psn, payload, length, packet.jumbo === true);
     } else {
       this.counters.dropped_pkts++;
     }
@@ -353,6 +361,11 @@ export class Engine {
     if (!qp.recv.take(srq.ring)) return false;
     srq.checkLimit();
     return true;
+  }
+
+  private unplaced(qp: SoftQp, psn: number): void {
+    if (qp.type === QpType.RC) this.responder.unplaced(qp, psn);
+    else this.datagrams.unplaced(qp);
   }
 
   /** Completes the request in `qp.recv`. */

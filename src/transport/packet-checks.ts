@@ -10,11 +10,14 @@ export function sequenceOk(qp: SoftQp, flags: number): boolean {
   return flags & OPF_WRITE ? qp.inMessage === InMessage.WRITE : true;
 }
 
-/** First and middle packets are full, a last one is not empty (C9-92, IBTA 9.7.4.1.6). */
-export function lengthOk(qp: SoftQp, flags: number, length: number): boolean {
+/** First and middle packets are full, a last one is not empty (C9-92, IBTA 9.7.4.1.6). `jumbo`: as if they were several. */
+export function lengthOk(qp: SoftQp, flags: number, length: number, jumbo: boolean): boolean {
   if ((flags & (OPF_SEND | OPF_WRITE)) === 0) return length === (flags & OPF_ATOMIC_WRITE ? 8 : 0);
-  if ((flags & OPF_END) === 0) return length === qp.mtu;
-  return length <= qp.mtu && (length > 0 || (flags & OPF_START) !== 0);
+  if ((flags & OPF_END) === 0) return length === qp.mtu || (jumbo && length > 0 && length % qp.mtu === 0);
+  return (length <= qp.mtu || jumbo) && (length > 0 || (flags & OPF_START) !== 0);
 }
+
+/** How many PSNs a SEND or WRITE packet with `length` bytes of payload takes: more than one where it is a jumbo. */
+export const packetsOf = (qp: SoftQp, length: number): number => (length <= qp.mtu ? 1 : Math.ceil(length / qp.mtu));
 
 export const isSolicited = (buf: Buffer, off: number): boolean => (bthFlags(buf, off) & BTH_SE) !== 0;

@@ -9,6 +9,8 @@ export interface Path {
   /** What may be in flight to that peer, and what of its READ responses may be on their way here. */
   readonly window: PeerWindow;
   readonly reads: PeerWindow;
+  /** Bytes of payload that one packet may carry: several MTUs where the packets are not real ones; else absent. */
+  readonly jumbo?: number;
   /** What UC and UD have sent to that peer's address; absent where nothing is lost, and for groups. */
   readonly unconfirmed?: Unconfirmed | null;
 }
@@ -22,6 +24,10 @@ export interface Inbound {
   readonly congested: boolean;
   /** Did it come the way that `path` goes? */
   isFrom(path: Path): boolean;
+  /** It may carry several MTUs, because it came a way that has {@link Path.jumbo}. */
+  readonly jumbo?: boolean;
+  /** Its bytes stay where they are until the port is polled again. */
+  readonly lasting?: boolean;
   /** The multicast group it was sent to; null when to one of our own addresses. */
   readonly group: Uint8Array | null;
   /** Where it came from and with which service level, on fabrics that have LIDs. */

@@ -37,6 +37,7 @@ export class Replier {
   /** Sends up to `budget` packets of answers that wait; true when there is more to send. */
   run(qp: SoftQp, budget: number): boolean {
     let left = budget;
+    this.engine.ahead.forget();
     while (qp.jobs.length > 0) {
       if (left-- <= 0) return true;
       const job = qp.jobs[0];
@@ -71,7 +72,7 @@ export class Replier {
     if (size > 0) {
       // Checked anew for each packet: a region may go while it is being read.
       const allowed = engine.keys.remote(job.rkey, qp, job.va + job.offset, size, Access.REMOTE_READ);
-      if (!allowed || !engine.keys.memory!.read(engine.keys.offset, buf, at + header, size)) {
+      if (!allowed || !this.read(job, buf, at + header, size)) {
         port.cancel();
         this.fail(qp, allowed ? NAK_REM_OP : NAK_REM_ACC, psn);
         return true;
@@ -84,6 +85,14 @@ export class Replier {
     job.offset += size;
     if (last) this.finish(qp);
     return true;
+  }
+
+  /** Reads what the key that was checked last leads to. */
+  private read(job: Resource, buf: Buffer, at: number, size: number): boolean {
+    const { keys, ahead } = this.engine;
+    const memory = keys.memory!;
+    if (memory.writeParts === undefined) return memory.read(keys.offset, buf, at, size);
+    return ahead.read(memory, keys.offset, job.length - job.offset, buf, at, size);
   }
 
   private atomicResponse(qp: SoftQp, job: Resource): boolean {
@@ -103,6 +112,7 @@ export class Replier {
 
   private finish(qp: SoftQp): void {
     this.engine.spareJobs.push(qp.jobs.shift()!);
+    this.engine.ahead.forget();
     if (qp.jobs.length === 0 && qp.ackSyndrome >= 0) this.engine.queueAck(qp);
   }
 

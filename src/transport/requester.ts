@@ -74,6 +74,7 @@ export class Requester {
     }
     if (qp.rnrUntil > this.engine.now) return false;
     qp.rnrUntil = 0;
+    this.engine.ahead.forget();
     for (let n = 0; n < budget; n++) {
       const sent = this.step(qp);
       if (sent === Sent.WAIT) return false;
@@ -114,6 +115,7 @@ export class Requester {
   private advance(qp: SoftQp, index: number): number {
     qp.sqNext = qp.sq.next(index);
     qp.cursor = 0;
+    this.engine.ahead.forget();
     return Sent.YES;
   }
 
@@ -139,12 +141,14 @@ export class Requester {
     const s = slotBase(index);
     const length = slots[s + Slot.LENGTH];
     const offset = qp.cursor;
-    const size = Math.min(qp.mtu, length - offset);
+    const path = qp.path!;
+    // A jumbo is as many packets as it has MTUs, and has their PSNs.
+    const packets = path.jumbo ? Math.max(1, Math.min(path.jumbo / qp.mtu, Math.ceil((length - offset) / qp.mtu))) : 1;
+    const size = Math.min(packets * qp.mtu, length - offset);
     const first = offset === 0;
     const last = offset + size === length;
     const reliable = qp.type === QpType.RC;
-    const cost = size + PACKET_OVERHEAD;
-    const path = qp.path!;
+    const cost = size + packets * PACKET_OVERHEAD;
     if (qp.credits >= 0 && first && lacksCredit(qp, index, op)) return Sent.WAIT;
     const unconfirmed = reliable ? null : (path.unconfirmed ?? null);
     if (!reliable && qp.pace !== null && this.engine.mustWait(qp)) return Sent.WAIT;
@@ -168,7 +172,7 @@ export class Requester {
     const psn = psnAdd(slots[s + Slot.FIRST], offset / qp.mtu);
     let ackReq = false;
     if (reliable) {
-      qp.packetsSinceAckReq++;
+      qp.packetsSinceAckReq += packets;
       // Also where the window is about to stop us: without an answer it would not open before the timer runs out.
       ackReq = last || qp.packetsSinceAckReq >= ACK_EVERY || !path.window.admits(2 * cost, 1);
       if (ackReq) {
@@ -206,14 +210,17 @@ export class Requester {
       }
     }
     const payload = at + header;
-    const status = gather(this.engine.keys, qp, index, (flags & SendFlags.INLINE) !== 0, offset, size, buf, payload);
+    const { keys, ahead } = this.engine;
+    const inline = (flags & SendFlags.INLINE) !== 0;
+    const status = gather(keys, ahead, qp, index, inline, offset, size, buf, payload);
     if (status !== WcStatus.SUCCESS) {
       port.cancel();
       return this.failed(qp, index, status);
     }
     buf.fill(0, payload + size, payload + size + pad);
     port.end();
-    this.sent(qp, psn, 1);
+    this.sent(qp, psn, packets);
+    this.engine.counters.sent_pkts += packets - 1;
     if (reliable) {
       qp.inflight += cost;
       path.window.used += cost;
@@ -345,7 +352,7 @@ export class Requester {
       writeRethHiLo(buf, at + BTH_LEN + FETH_LEN, vaHi, vaLo, u32[w + SQ.FLUSH_RKEY], qp.slots[s + Slot.LENGTH]);
     } else {
       writeRethHiLo(buf, at + BTH_LEN, vaHi, vaLo, u32[w + SQ.RDMA_RKEY], size);
-      gather(engine.keys, qp, index, true, 0, size, buf, at + header);
+      gather(engine.keys, engine.ahead, qp, index, true, 0, size, buf, at + header);
     }
     port.end();
     this.sent(qp, psn, 1);
@@ -407,7 +414,8 @@ export class Requester {
     writeDeth(buf, at + BTH_LEN, qkey & 0x80000000 ? qp.attr.qkey : qkey, qp.qpn);
     if (imm) writeImmDt(buf, at + BTH_LEN + 8, swap32(u32[w + SQ.EX]));
     const payload = at + header;
-    const status = gather(engine.keys, qp, index, (flags & SendFlags.INLINE) !== 0, 0, size, buf, payload);
+    const inline = (flags & SendFlags.INLINE) !== 0;
+    const status = gather(engine.keys, engine.ahead, qp, index, inline, 0, size, buf, payload);
     if (status !== WcStatus.SUCCESS) {
       port.cancel();
       return this.failed(qp, index, status);

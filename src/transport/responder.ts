@@ -39,7 +39,7 @@ import { scatterRecv } from './data.ts';
 import type { Engine } from './engine.ts';
 import { jobEnd, jobLimit, mayRepeat, tooMany } from './jobs.ts';
 import { invalidate } from './local-ops.ts';
-import { isSolicited, lengthOk, sequenceOk } from './packet-checks.ts';
+import { isSolicited, lengthOk, packetsOf, sequenceOk } from './packet-checks.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { InMessage, Resource, ResourceKind, type SoftQp } from './qp.ts';
 import { MAX_MESSAGE } from './send-slot.ts';
@@ -47,6 +47,8 @@ import { swap32 } from './wqe.ts';
 
 /** What a step of taking a packet in ended with: fine, or the NAK syndrome that answers it. */
 const OK = 0;
+/** It has been refused already. */
+const REFUSED = -1;
 
 export class Responder {
   private readonly engine: Engine;
@@ -68,6 +70,7 @@ export class Responder {
     ackReq: boolean,
     payload: number,
     length: number,
+    jumbo: boolean,
   ): void {
     const state = qp.attr.state;
     if (state < QpState.RTR || state === QpState.ERR || qp.respStopped) return;
@@ -85,15 +88,18 @@ export class Responder {
     qp.nakSent = false;
     this.blamed = false;
     if (!qp.established) this.establish(qp);
+    if (!sequenceOk(qp, flags) || !lengthOk(qp, flags, length, jumbo)) return this.refuse(qp, NAK_INV_REQ, psn);
     const syndrome = this.take(qp, buf, off, opcode, flags, psn, payload, length);
+    if (syndrome === REFUSED) return;
     if (syndrome !== OK) return this.refuse(qp, syndrome, psn);
     if (flags & ANSWERED) return;
-    qp.ePsn = psnAdd(psn, 1);
+    const last = psnAdd(psn, packetsOf(qp, length) - 1);
+    qp.ePsn = psnAdd(last, 1);
     // C9-148: one for each message, none for a duplicate.
     if (flags & OPF_END) qp.msn = (qp.msn + 1) & 0xffffff;
-    if (ackReq) this.answer(qp, AETH_ACK_UNLIMITED, psn);
+    if (ackReq) this.answer(qp, AETH_ACK_UNLIMITED, last);
     // What was to be NAKed has come after all.
-    else if (qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, psn);
+    else if (qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, last);
   }
 
   /** The first packet of the peer says that the connection stands (IBTA 11.6.3.1, Communication Established). */
@@ -112,7 +118,6 @@ export class Responder {
     payload: number,
     length: number,
   ): number {
-    if (!sequenceOk(qp, flags) || !lengthOk(qp, flags, length)) return NAK_INV_REQ;
     if (flags & OPF_SEND) return this.takeSend(qp, buf, off, opcode, flags, payload, length);
     if (flags & OPF_WRITE) return this.takeWrite(qp, buf, off, opcode, flags, payload, length);
     if (flags & OPF_READ_REQ) return this.takeRead(qp, buf, off + opcodeRethOff[opcode], psn);
@@ -141,11 +146,23 @@ export class Responder {
     // Too long for the buffers (IBTA 9.7.4.1.6): an invalid request for the peer, a length error for the receiver.
     if (qp.recvOffset + length > recv.length) return this.recvError(qp, WcStatus.LOC_LEN_ERR, NAK_INV_REQ);
     if (length > 0) {
-      const status = scatterRecv(this.engine.keys, qp, recv, qp.recvOffset, length, buf, payload);
+      const status = scatterRecv(
+        this.engine.keys,
+        this.engine.placement,
+        qp,
+        recv,
+        qp.recvOffset,
+        length,
+        buf,
+        payload,
+      );
+      if (qp.respStopped) return REFUSED;
       if (status !== WcStatus.SUCCESS) return this.recvError(qp, status, NAK_REM_OP);
       qp.recvOffset += length;
     }
     if (flags & OPF_END) {
+      this.engine.placement.settle();
+      if (qp.respStopped) return REFUSED;
       let ex = 0;
       let wcFlags = 0;
       if (flags & OPF_IMM) {
@@ -196,12 +213,15 @@ export class Responder {
     if (flags & OPF_RWR && !qp.recv.active && !this.engine.takeRecv(qp)) return AETH_RNR_NAK;
     if (length > 0) {
       if (!keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE)) return NAK_REM_ACC;
-      if (!keys.memory!.write(keys.offset, buf, payload, length)) return NAK_REM_OP;
+      const written = this.engine.placement.write(qp, keys.memory!, keys.offset, buf, payload, length);
+      if (!written) return qp.respStopped ? REFUSED : NAK_REM_OP;
       qp.writeVa += length;
       qp.writeLeft -= length;
     }
     qp.inMessage = flags & OPF_END ? InMessage.NONE : InMessage.WRITE;
     if (flags & OPF_RWR) {
+      this.engine.placement.settle();
+      if (qp.respStopped) return REFUSED;
       const imm = swap32(getU32(buf, off + opcodeImmOff[opcode]));
       const solicited = isSolicited(buf, off);
       const op = WcOpcode.RECV_RDMA_WITH_IMM;
@@ -260,6 +280,8 @@ export class Responder {
     const keys = this.engine.keys;
     // IBTA 9.4.5: the address must be a multiple of 8.
     if (va % 8 !== 0) return NAK_INV_REQ;
+    this.engine.placement.settle();
+    if (qp.respStopped) return REFUSED;
     if (!keys.remote(atomicEthRkey(buf, eth), qp, va, 8, Access.REMOTE_ATOMIC)) return NAK_REM_ACC;
     if (tooMany(qp)) return NAK_INV_REQ;
     const value = this.scratch;
@@ -340,7 +362,9 @@ export class Responder {
   private takeAtomicWrite(qp: SoftQp, buf: Buffer, reth: number, payload: number, psn: number): number {
     if ((qp.attr.accessFlags & Access.REMOTE_WRITE) === 0) return NAK_INV_REQ;
     const va = rethVa(buf, reth);
-    const { keys } = this.engine;
+    const { keys, placement } = this.engine;
+    placement.settle();
+    if (qp.respStopped) return REFUSED;
     if (rethDmaLen(buf, reth) !== 8 || va % 8 !== 0) return NAK_INV_REQ;
     if (!keys.remote(rethRkey(buf, reth), qp, va, 8, Access.REMOTE_WRITE)) return NAK_REM_ACC;
     if (tooMany(qp)) return NAK_INV_REQ;
@@ -350,6 +374,8 @@ export class Responder {
 
   /** What was written before has been placed already, for all who look at this memory: only the rights are to be checked. */
   private takeFlush(qp: SoftQp, buf: Buffer, feth: number, reth: number, psn: number): number {
+    this.engine.placement.settle();
+    if (qp.respStopped) return REFUSED;
     const type = fethPlt(buf, feth);
     const needed =
       (type & FlushType.GLOBAL ? Access.FLUSH_GLOBAL : 0) | (type & FlushType.PERSISTENT ? Access.FLUSH_PERSISTENT : 0);
@@ -378,6 +404,15 @@ export class Responder {
     this.engine.completeRecv(qp, status, WcOpcode.RECV, 0, 0, 0, true, 0);
     this.blamed = true;
     return syndrome;
+  }
+
+  /** What was held back of packets from `psn` on could not be written (see {@link Placement}). */
+  unplaced(qp: SoftQp, psn: number): void {
+    if (qp.respStopped || qp.attr.state === QpState.ERR) return;
+    this.blamed = false;
+    if (qp.inMessage === InMessage.SEND) this.recvError(qp, WcStatus.LOC_PROT_ERR, NAK_REM_OP);
+    this.refuse(qp, NAK_REM_OP, psn);
+    this.blamed = false;
   }
 
   /** Answers a packet that was not taken in. */

@@ -62,6 +62,7 @@ class LidInbound implements Inbound {
   off = 0;
   len = 0;
   congested = false;
+  lasting = false;
   group: Uint8Array | null = null;
   slid = 0;
   sl = 0;
@@ -219,6 +220,7 @@ export class LidPort implements Port {
     packet.buf = buf;
     packet.off = at;
     packet.len = length;
+    packet.lasting = a.lasting;
     packet.congested = this.kind.congested(buf, off) || (a.tos > 0 && (a.tos & ECN_CE) === ECN_CE);
     packet.slid = this.kind.slid(buf, off);
     packet.sl = this.kind.sl(buf, off);

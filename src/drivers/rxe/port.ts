@@ -31,6 +31,8 @@ const ECN_CE = 3;
 const ECN_CAPABLE = 2;
 const GRH_LEN = 40;
 const DEFAULT_TTL = 64;
+/** What a datagram of the loopback takes beside headers. */
+const JUMBO_PAYLOAD = 64 * 1024;
 /** Ways back are kept; their addresses may be made up. */
 const MOST_BACKS = 16_384;
 
@@ -44,6 +46,7 @@ class RocePath implements Path {
   readonly window: PeerWindow;
   readonly reads: PeerWindow;
   readonly unconfirmed: Unconfirmed | null;
+  readonly jumbo: number;
 
   constructor(flow: Flow, limit: number, unconfirmed: Unconfirmed | null) {
     this.flow = flow;
@@ -56,6 +59,7 @@ class RocePath implements Path {
     this.window = new PeerWindow(limit);
     this.reads = new PeerWindow(limit);
     this.unconfirmed = unconfirmed;
+    this.jumbo = flow.link.jumbo === undefined ? 0 : JUMBO_PAYLOAD;
   }
 }
 
@@ -66,6 +70,8 @@ class RoceInbound implements Inbound {
   off = 0;
   len = 0;
   congested = false;
+  lasting = false;
+  jumbo = false;
   group: Uint8Array | null = null;
   private readonly link: Link;
 
@@ -227,6 +233,8 @@ export class RocePort implements Port {
     packet.off = a.off;
     packet.len = length;
     // -1 where the link cannot tell.
+    packet.lasting = a.lasting;
+    packet.jumbo = a.trusted;
     packet.congested = a.tos > 0 && (a.tos & ECN_MASK) === ECN_CE;
     packet.group = a.group;
     this.deliver!(packet);

@@ -43,11 +43,10 @@ export function checkQp(slot: Slot): void {
   amount('readsHead is no amount', qp.readsHead);
   amount('cursor is no amount', qp.cursor);
   amount('sendsOut is no amount', qp.sendsOut);
-  if (qp.readsOut > qp.readsEnd.length) violated('more READs out than there is room for', `${name}: ${qp.readsOut}`);
+  if (qp.readsOut > qp.readsRoom) violated('more READs out than there is room for', `${name}: ${qp.readsOut}`);
   if (qp.jobs.length > slot.mostJobs)
     violated('more answers waiting than maxDestRdAtomic', `${name}: ${qp.jobs.length}`);
   if (qp.atomics.length > slot.mostJobs) violated('more ATOMICs kept than maxDestRdAtomic', `${name}`);
-  if (qp.spare.length > 256) violated('spare answers pile up', `${name}: ${qp.spare.length}`);
   if (qp.ePsn >>> 24 || qp.una >>> 24 || qp.sndMax >>> 24) violated('PSN beyond 24 bits', name);
   if (slot.running && qp.type === QpType.RC) {
     if (psnDiff(qp.una, qp.nextPsn) > 0 || psnDiff(qp.nextPsn, qp.sndMax) > 0)
@@ -82,6 +81,8 @@ export function checkEngine(world: World): void {
   const { slots } = world;
   if (engine.qps.size !== slots.length) violated('queue pairs lost or left', `${engine.qps.size} of ${slots.length}`);
   // Queue pairs that have been destroyed may still stand in line for one turn.
+  const spare = engine.spareJobs.length;
+  if (spare > slots.length * 256) violated('spare answers pile up', `${spare}`);
   if (active.length > slots.length * 2) violated('active queue pairs pile up', `${active.length}`);
   if (acks.length > slots.length * 2) violated('acknowledgements pile up', `${acks.length}`);
   const { heap } = timers;

@@ -23,27 +23,46 @@ const isMapped = (gid: Uint8Array): boolean => {
 };
 const isLinkLocal = (gid: Uint8Array): boolean => gid[0] === 0xfe && (gid[1] & 0xc0) === 0x80;
 
+/** -1: `gid` cannot reach `dgid`; 0: it may, another rather than this; 1: it can. */
+function fitOf(gid: Uint8Array, dgid: Uint8Array | null): number {
+  if (dgid === null) return isLinkLocal(gid) ? 0 : 1;
+  if (isMapped(gid) !== isMapped(dgid)) return -1;
+  return isLinkLocal(gid) === isLinkLocal(dgid) ? 1 : 0;
+}
+
 /** The index of a GID that can reach `dgid`; with null the first that is not link-local, or else the first. */
 export function sgidIndexFor(device: Device, dgid: Uint8Array | null): number {
-  const entries = device.gids.list();
-  const fits =
-    dgid === null
-      ? entries.find((e) => !isLinkLocal(e.gid))
-      : (entries.find((e) => isMapped(e.gid) === isMapped(dgid) && isLinkLocal(e.gid) === isLinkLocal(dgid)) ??
-        entries.find((e) => isMapped(e.gid) === isMapped(dgid)));
-  if (fits !== undefined) return fits.index;
-  if (dgid === null && entries.length > 0) return entries[0].index;
+  let best = -1;
+  let bestFit = -1;
+  for (const { index, gid } of device.gids.list()) {
+    const fit = fitOf(gid, dgid);
+    if (fit <= bestFit) continue;
+    best = index;
+    bestFit = fit;
+  }
+  if (best >= 0) return best;
   throw new VerbsError('createAh', 'EINVAL', `device ${device.name} has no address of the peer's family`);
 }
 
 const NO_GID = new Uint8Array(16);
+let latestText = '';
+let latestGid: Uint8Array = NO_GID;
+
+/** Many queue pairs may be connected to one peer: its text is read once. What comes back is only read, and copied when kept. */
+function gidOf(text: string): Uint8Array {
+  if (text !== latestText) {
+    latestGid = gidFromText(text);
+    latestText = text;
+  }
+  return latestGid;
+}
 
 export function addressVector(device: Device, destination: Destination): AddressVector {
   const { gid, lid, sl } = destination;
   if (gid === undefined && lid === undefined) {
     throw new VerbsError('createAh', 'EINVAL', 'a destination has a gid, or a lid, or both');
   }
-  const dgid = gid === undefined ? NO_GID : gidFromText(gid);
+  const dgid = gid === undefined ? NO_GID : gidOf(gid);
   return {
     dgid,
     sgidIndex: destination.sgidIndex ?? sgidIndexFor(device, gid === undefined ? null : dgid),

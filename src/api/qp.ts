@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { AddressVector } from '../core/ah.ts';
 import {
+  Access,
   Mtu,
   mtuBytes,
   mtuEnum,
@@ -14,7 +15,7 @@ import {
   WrOpcode,
 } from '../core/constants.ts';
 import { VerbsError } from '../core/errors.ts';
-import { gidFromText, gidToText } from '../core/gid-text.ts';
+import { gidFromText } from '../core/gid-text.ts';
 import type { QueuePair as CoreQp, QpAttr, QpCap } from '../core/qp.ts';
 import { attachMcast, detachMcast } from '../core/verbs-mcast.ts';
 import { bindMw } from '../core/verbs-mw.ts';
@@ -71,14 +72,21 @@ const RTR_RC = RTR_UC | A.MAX_DEST_RD_ATOMIC | A.MIN_RNR_TIMER;
 const RTS_UC = A.STATE | A.SQ_PSN;
 const RTS_RC = RTS_UC | A.TIMEOUT | A.RETRY_CNT | A.RNR_RETRY | A.MAX_QP_RD_ATOMIC;
 
+// What is posted is copied before the call returns, so that all queue pairs can share these.
+const sendScratch = new SendWr();
+const recvScratch = new RecvWr();
+const PEER_OF_RC = Access.REMOTE_WRITE | Access.REMOTE_READ | Access.REMOTE_ATOMIC;
+const PEER_OF_UC = Access.REMOTE_WRITE;
+
+// A small integer to V8, too, which randomInt's result is not.
+const newPsn = (): number => randomInt(1 << 24) | 0;
+
 /** A queue pair: made by `pd.createQp`. */
 export class QueuePair {
   /** @internal */
   readonly core: CoreQp;
   private readonly loop: EngineLoop;
-  private readonly sendScratch = new SendWr();
-  private readonly recvScratch = new RecvWr();
-  private psn = randomInt(1 << 24);
+  private psn = newPsn();
   /** The GID that the peer was told; it expects our packets from there. */
   private told: number | undefined;
 
@@ -115,7 +123,7 @@ export class QueuePair {
     if (entry === null) throw new VerbsError('endpoint', 'EINVAL', `there is no GID at index ${sgidIndex}`);
     if (sgidIndex !== undefined) this.told = sgidIndex;
     const { activeMtu, lid } = device.ops.queryPort(1);
-    const endpoint = { qpn: this.qpn, psn: this.psn, gid: gidToText(entry.gid), mtu: mtuBytes(activeMtu) };
+    const endpoint = { qpn: this.qpn, psn: this.psn, gid: entry.text, mtu: mtuBytes(activeMtu) };
     return lid === 0 ? endpoint : { ...endpoint, lid };
   }
 
@@ -134,9 +142,9 @@ export class QueuePair {
     const pathMtu = mtuEnum(mtu);
     if (pathMtu === 0) throw new VerbsError('connect', 'EINVAL', `mtu ${mtu}; there are 256, 512, 1024, 2048 and 4096`);
     if (core.state === QpState.RESET) this.init(options.access);
-    const av = addressVector(device, destination);
     const attr: Partial<QpAttr> = {
-      av,
+      state: QpState.RTR,
+      av: addressVector(device, destination),
       pathMtu,
       destQpn: peer.qpn,
       rqPsn: peer.psn,
@@ -148,15 +156,15 @@ export class QueuePair {
       rnrRetry: options.rnrRetry ?? 7,
       maxRdAtomic: options.maxRdAtomic ?? 16,
     };
-    this.modify({ ...attr, state: QpState.RTR }, rc ? RTR_RC : RTR_UC);
-    this.modify({ ...attr, state: QpState.RTS }, rc ? RTS_RC : RTS_UC);
+    this.modify(attr, rc ? RTR_RC : RTR_UC);
+    attr.state = QpState.RTS;
+    this.modify(attr, rc ? RTS_RC : RTS_UC);
   }
 
   /** To INIT, where receive requests can be posted before the peer is known. */
   init(access?: AccessRights): void {
-    const rights = access ?? ['REMOTE_WRITE', 'REMOTE_READ', 'REMOTE_ATOMIC'];
-    let accessFlags = accessBits('modifyQp', rights);
-    if (this.core.type !== QpType.RC && access === undefined) accessFlags = accessBits('modifyQp', ['REMOTE_WRITE']);
+    const rights = access ?? (this.core.type === QpType.RC ? PEER_OF_RC : PEER_OF_UC);
+    const accessFlags = accessBits('modifyQp', rights);
     this.modify({ state: QpState.INIT, pkeyIndex: 0, port: 1, accessFlags }, INIT | A.ACCESS_FLAGS);
   }
 
@@ -175,7 +183,7 @@ export class QueuePair {
   modify(attr: Partial<QpAttr>, mask: number): void {
     modifyQp(this.core, attr, mask);
     // Packets of the connection that was must not be taken for the next one's (IBTA 9.7.1).
-    if (mask & A.STATE && attr.state === QpState.RESET) this.psn = randomInt(1 << 24);
+    if (mask & A.STATE && attr.state === QpState.RESET) this.psn = newPsn();
     this.loop.posted();
   }
 
@@ -198,7 +206,7 @@ export class QueuePair {
   }
 
   private post(request: SendRequest | SendWr, more: boolean): void {
-    const wr = request instanceof SendWr ? request : fillSend(this.sendScratch, request);
+    const wr = request instanceof SendWr ? request : fillSend(sendScratch, request);
     if (this.core.destroyed) throw new VerbsError('postSend', 'EINVAL', 'the QP is destroyed');
     this.core.context.device.ops.postSend(this.core, wr, more);
   }
@@ -226,9 +234,9 @@ export class QueuePair {
     if (this.core.destroyed) throw new VerbsError('postRecv', 'EINVAL', 'the QP is destroyed');
     const { ops } = this.core.context.device;
     if (!Array.isArray(request)) {
-      ops.postRecv(this.core, request instanceof RecvWr ? request : fillRecv(this.recvScratch, request as RecvRequest));
+      ops.postRecv(this.core, request instanceof RecvWr ? request : fillRecv(recvScratch, request as RecvRequest));
     } else {
-      for (const r of request) ops.postRecv(this.core, r instanceof RecvWr ? r : fillRecv(this.recvScratch, r));
+      for (const r of request) ops.postRecv(this.core, r instanceof RecvWr ? r : fillRecv(recvScratch, r));
     }
     // It is flushed already, and somebody may wait for that.
     if (this.core.state === QpState.ERR) this.loop.posted();

@@ -3,7 +3,7 @@ import type { AddressVector } from './ah.ts';
 import { integerFault } from './check.ts';
 import { LinkLayer } from './constants.ts';
 import type { Device } from './device.ts';
-import { gidToText, isIpv4Gid, isZeroGid } from './gid-text.ts';
+import { gidsEqual, gidToText, isIpv4Gid, isZeroGid } from './gid-text.ts';
 
 /** A sentence that names the field and what is allowed, or null. */
 export function addressVectorFault(device: Device, av: AddressVector): string | null {
@@ -34,4 +34,25 @@ export function addressVectorFault(device: Device, av: AddressVector): string | 
 /** An address vector of one's own, that its giver cannot change. */
 export function copyAv(av: AddressVector): AddressVector {
   return { ...av, dgid: Uint8Array.from(av.dgid) };
+}
+
+let latest: AddressVector | null = null;
+
+/** {@link copyAv} for one that is only read from then on: many queue pairs go the same way, and share it. */
+export function sharedAv(av: AddressVector): AddressVector {
+  if (latest === null || !sameWay(latest, av)) latest = copyAv(av);
+  return latest;
+}
+
+function sameWay(a: AddressVector, b: AddressVector): boolean {
+  return (
+    a.sgidIndex === b.sgidIndex &&
+    a.trafficClass === b.trafficClass &&
+    a.hopLimit === b.hopLimit &&
+    a.flowLabel === b.flowLabel &&
+    a.port === b.port &&
+    a.sl === b.sl &&
+    a.dlid === b.dlid &&
+    gidsEqual(a.dgid, b.dgid)
+  );
 }

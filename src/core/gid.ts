@@ -1,6 +1,6 @@
 // A port's table of GIDs: one per address of its link. An index once given stays with its address while that exists.
 import type { LinkAddress } from '../link/link.ts';
-import { gidFromAddress, gidsEqual, isLinkLocalGid } from './gid-text.ts';
+import { gidFromAddress, gidsEqual, gidToText, isLinkLocalGid } from './gid-text.ts';
 
 /** As sysfs names them (`gid_attrs/types`): a GID of RoCE is an IP address, one of InfiniBand a prefix and a GUID. */
 export type GidType = 'RoCE v2' | 'IB/RoCE v1';
@@ -10,6 +10,8 @@ export interface GidEntry {
   readonly index: number;
   /** 16 bytes. */
   readonly gid: Uint8Array;
+  /** The GID as text. */
+  readonly text: string;
   readonly type: GidType;
   /** The link's address behind the GID. */
   readonly address: LinkAddress;
@@ -19,6 +21,7 @@ export interface GidEntry {
 
 export class GidTable {
   private readonly entries: (GidEntry | null)[];
+  private used: readonly GidEntry[] = [];
   /** Called after an address came or went; the device raises GID_CHANGE. */
   onChange: ((entry: GidEntry, added: boolean) => void) | null = null;
 
@@ -45,8 +48,13 @@ export class GidTable {
   }
 
   /** The entries in use. */
-  list(): GidEntry[] {
-    return this.entries.filter((entry) => entry !== null);
+  list(): readonly GidEntry[] {
+    return this.used;
+  }
+
+  private put(index: number, entry: GidEntry | null): void {
+    this.entries[index] = entry;
+    this.used = this.entries.filter((e) => e !== null);
   }
 
   /** Enters an address at the first free index. False when it is there already or the table is full. */
@@ -54,8 +62,8 @@ export class GidTable {
     const gid = gidFromAddress(address.bytes);
     const index = this.entries.indexOf(null);
     if (index < 0 || this.indexOf(gid) >= 0) return false;
-    const entry: GidEntry = { index, gid, type, address, netdev };
-    this.entries[index] = entry;
+    const entry: GidEntry = { index, gid, text: gidToText(gid), type, address, netdev };
+    this.put(index, entry);
     this.onChange?.(entry, true);
     return true;
   }
@@ -64,7 +72,7 @@ export class GidTable {
     const index = this.indexOf(gid);
     if (index < 0) return false;
     const entry = this.entries[index]!;
-    this.entries[index] = null;
+    this.put(index, null);
     this.onChange?.(entry, false);
     return true;
   }

@@ -105,11 +105,10 @@ export function attrNames(mask: number): string {
 /** Null when a queue pair may go from one state to the other with the attributes in `mask`; else what is wrong. */
 export function checkTransition(type: number, from: number, to: number, mask: number): string | null {
   const rule = rules.get(keyOf(type, from, to));
+  const missing = rule === undefined ? 0 : rule.required & ~mask;
+  const forbidden = rule === undefined ? 0 : mask & ~(rule.required | rule.optional | M.STATE);
+  if (rule !== undefined && missing === 0 && forbidden === 0) return null;
   const what = `${nameOf(QpType, type)} from ${nameOf(QpState, from)} to ${nameOf(QpState, to)}`;
   if (rule === undefined) return `${what} is not a transition`;
-  const missing = rule.required & ~mask;
-  if (missing !== 0) return `${what} needs ${attrNames(missing)}`;
-  const forbidden = mask & ~(rule.required | rule.optional | M.STATE);
-  if (forbidden !== 0) return `${what} does not allow ${attrNames(forbidden)}`;
-  return null;
+  return missing !== 0 ? `${what} needs ${attrNames(missing)}` : `${what} does not allow ${attrNames(forbidden)}`;
 }

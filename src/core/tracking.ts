@@ -69,7 +69,8 @@ export function checkRoom(verb: string, context: Context, kind: ObjectKind): voi
 /** Takes in an object that a driver has made: it has a handle from here on, and its parents one user more. */
 export function adopt<T extends VerbsObject>(object: T): T {
   const { context } = object;
-  for (const parent of parentsOf(object)) parent.users++;
+  const parents = parentsOf(object);
+  for (let i = 0; i < parents.length; i++) parents[i].users++;
   context.handles.insert(object);
   context.device.counts[object.kind]++;
   return object;

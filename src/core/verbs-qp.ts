@@ -1,5 +1,5 @@
 // Queue pairs.
-import { copyAv } from './av.ts';
+import { copyAv, sharedAv } from './av.ts';
 import { checkInteger, checkLive, fail } from './check.ts';
 import { nameOf, QpAttrMask, QpState, QpType } from './constants.ts';
 import type { Context } from './context.ts';
@@ -21,6 +21,8 @@ export interface CreateQpOptions {
   readonly cap: QpCap;
   readonly sqSigAll?: boolean;
 }
+
+const QP_TYPES: readonly number[] = Object.values(QpType);
 
 /** `ibv_create_qp`: the queue pair is in RESET (C10-20), and its `cap` says what it really has room for. */
 export function createQp(pd: ProtectionDomain, options: CreateQpOptions): QueuePair {
@@ -63,14 +65,16 @@ export function modifyQp(qp: QueuePair, attr: Partial<QpAttr>, mask: number): vo
   const refusal = checkTransition(qp.type, from, to, mask);
   if (refusal !== null) fail(verb, 'EINVAL', refusal);
   // The driver may keep the address vector: a copy, because the caller may use its object, and its bytes, again.
-  const own = mask & QpAttrMask.AV ? { ...attr, av: copyAv(attr.av!) } : attr;
+  const own = mask & QpAttrMask.AV ? { ...attr, av: sharedAv(attr.av!) } : attr;
   qp.context.device.ops.modifyQp(qp, own, mask);
 }
 
 /** `ibv_query_qp`; what was given at creation is in the queue pair itself. */
 export function queryQp(qp: QueuePair): QpAttr {
   checkLive('queryQp', 'qp', 'qp', qp);
-  return qp.context.device.ops.queryQp(qp);
+  const attr = qp.context.device.ops.queryQp(qp);
+  // Others may share it, and whoever asks may change what it gets.
+  return attr.av === null ? attr : { ...attr, av: copyAv(attr.av) };
 }
 
 /** `ibv_destroy_qp`: EBUSY while it is in multicast groups (o10-2.2.3). Returns the asynchronous events it has had. */
@@ -83,8 +87,7 @@ export function destroyQp(qp: QueuePair): number {
 function checkType(context: Context, type: number): void {
   const verb = 'createQp';
   const { device, rights, owner } = context;
-  if (!Object.values<number>(QpType).includes(type))
-    fail(verb, 'EINVAL', `type is ${type}, which is no queue pair type`);
+  if (!QP_TYPES.includes(type)) fail(verb, 'EINVAL', `type is ${type}, which is no queue pair type`);
   if (!device.qpTypes.includes(type)) {
     fail(verb, 'EOPNOTSUPP', `device ${device.name} has no queue pairs of type ${nameOf(QpType, type)}`);
   }

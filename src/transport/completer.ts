@@ -28,7 +28,7 @@ import { consumes, takeCredits } from './credits.ts';
 import { scatterResponse } from './data.ts';
 import type { Engine } from './engine.ts';
 import { psnAdd, psnDiff } from './psn.ts';
-import { Slot, SlotState, type SoftQp } from './qp.ts';
+import { Read, Slot, SlotState, type SoftQp } from './qp.ts';
 import {
   hasAnswer,
   isAtomic,
@@ -293,11 +293,13 @@ export class Completer {
   /** A response was taken in: frees the READs and ATOMICs that end at or before it. */
   private answered(qp: SoftQp, psn: number): void {
     const { engine } = this;
-    const size = qp.readsEnd.length;
-    while (qp.readsAsked > 0 && psnDiff(qp.readsEnd[qp.readsHead], psn) <= 0) {
-      const cost = qp.readsCost[qp.readsHead];
-      const took = engine.now - qp.readsAt[qp.readsHead];
-      qp.readsHead = (qp.readsHead + 1) % size;
+    const { reads } = qp;
+    while (qp.readsAsked > 0) {
+      const r = qp.readsHead * Read.WORDS;
+      if (psnDiff(reads[r + Read.END], psn) > 0) break;
+      const cost = reads[r + Read.COST];
+      const took = engine.now - reads[r + Read.AT];
+      qp.readsHead = (qp.readsHead + 1) % qp.readsRoom;
       qp.readsAsked--;
       // Answered late, when it counted as lost already.
       if (qp.readsOut === 0) continue;
@@ -371,6 +373,7 @@ export class Completer {
     const ring = qp.sq;
     const end = ring.producer;
     const u32 = ring.u32;
+    qp.needSlots();
     // Read anew each time: a completion may lead to a flush of its own.
     for (let index = ring.consumer; index !== end; index = ring.consumer) {
       const w = ring.word(index);

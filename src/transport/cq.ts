@@ -3,7 +3,6 @@ import { EventType, WcStatus } from '../core/constants.ts';
 import type { Context } from '../core/context.ts';
 import { Armed, type CompletionChannel, CompletionQueue } from '../core/cq.ts';
 import type { WorkCompletion } from '../core/work.ts';
-import type { SoftQp } from './qp.ts';
 import { Ring } from './ring.ts';
 import { swap32, u64 } from './wqe.ts';
 
@@ -34,8 +33,6 @@ const PORT_1 = 1 << 16;
 
 export class SoftCq extends CompletionQueue {
   ring: Ring;
-  /** Queue pairs that complete here; when the queue overruns they fail (C9-218). */
-  readonly qps = new Set<SoftQp>();
   /** Called with the QPs of a queue that has overrun. */
   private readonly onOverrun: (cq: SoftCq) => void;
   /** Of the datagram whose completion is next; else 0. */

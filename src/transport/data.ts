@@ -5,7 +5,7 @@ import type { KeyTable } from '../core/keys.ts';
 import type { Placement } from './placement.ts';
 import type { SoftQp } from './qp.ts';
 import type { ReadAhead } from './read-ahead.ts';
-import type { CurrentRecv } from './recv-queue.ts';
+import { type CurrentRecv, RecvSge } from './recv-queue.ts';
 import { SEND_WQE_SIZE, SQ, u64 } from './wqe.ts';
 
 /** Copies `length` bytes at `offset` of a send WQE's message to a packet. A `WcStatus`. */
@@ -93,14 +93,16 @@ export function scatterRecv(
 ): number {
   let skip = offset;
   let left = length;
-  for (let i = 0; i < recv.numSge && left > 0; i++) {
-    const size = recv.len[i];
+  const { sge } = recv;
+  for (let i = 0; i < recv.numSge * RecvSge.WORDS && left > 0; i += RecvSge.WORDS) {
+    const size = sge[i + RecvSge.LENGTH];
     if (skip >= size) {
       skip -= size;
       continue;
     }
     const part = Math.min(size - skip, left);
-    if (!keys.local(recv.lkey[i], qp.pd, recv.addr[i] + skip, part, true)) return WcStatus.LOC_PROT_ERR;
+    if (!keys.local(sge[i + RecvSge.LKEY], qp.pd, sge[i + RecvSge.ADDR] + skip, part, true))
+      return WcStatus.LOC_PROT_ERR;
     if (!placement.write(qp, keys.memory!, keys.offset, src, at, part)) return WcStatus.LOC_PROT_ERR;
     at += part;
     left -= part;

@@ -27,7 +27,7 @@ import { packetsOf } from './packet-checks.ts';
 import { Placement } from './placement.ts';
 import type { Inbound, Port } from './port.ts';
 import { Prober } from './prober.ts';
-import { InMessage, type SoftQp } from './qp.ts';
+import { InMessage, type Resource, type SoftQp } from './qp.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { Replier } from './replier.ts';
 import { Requester } from './requester.ts';
@@ -62,6 +62,8 @@ export class Engine {
   readonly counters = new Counters();
   readonly qps = new Map<number, SoftQp>();
   readonly ahs = new Map<number, SoftAh>();
+  /** Answers of READs and ATOMICs that have been given, for the next ones. */
+  readonly spareJobs: Resource[] = [];
   readonly requester: Requester;
   readonly completer: Completer;
   readonly prober: Prober;
@@ -439,7 +441,8 @@ export class Engine {
 
   /** C9-218: the queue pairs of a completion queue that has overrun end, and each says so by an event. */
   overrun(cq: SoftCq): void {
-    for (const qp of cq.qps) {
+    for (const qp of this.qps.values()) {
+      if (qp.scq !== cq && qp.rcq !== cq) continue;
       this.enterError(qp);
       qp.context.device.raise(EventType.QP_FATAL, qp);
     }

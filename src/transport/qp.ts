@@ -25,6 +25,9 @@ export const SlotState = {
   OPEN: 4,
 } as const;
 
+/** What the requester knows of a READ or ATOMIC request: its last PSN, what of the window it takes, when it was asked for. */
+export const Read = { END: 0, COST: 1, AT: 2, WORDS: 3 } as const;
+
 /** Which kind of message the responder is in the middle of. */
 export const InMessage = { NONE: 0, SEND: 1, WRITE: 2 } as const;
 
@@ -45,6 +48,15 @@ export class Resource {
 }
 export const ResourceKind = { NONE: 0, READ: 1, ATOMIC: 2 } as const;
 
+/**
+ * What fields begin with that will hold fractions, or more than 31 bits. To V8 a plain 0 is a small integer: with the first
+ * queue pair that got another number, all that there are would have to change their layout.
+ */
+const ZERO = -0;
+
+const NO_SLOTS = new Uint32Array(0);
+const NO_READS = new Float64Array(0);
+
 export class SoftQp extends QueuePair {
   readonly sq: Ring;
   readonly rq: Ring | null;
@@ -55,7 +67,7 @@ export class SoftQp extends QueuePair {
   path: Path | null = null;
   /** Path MTU in bytes. */
   mtu = 1024;
-  timeoutUs = 0;
+  timeoutUs = ZERO;
   /** The MigReq bit of its packets: set in the state MIGRATED (IBTA 17.2.8). Whoever receives it does not look (Linux rxe). */
   mig: number = BTH_MIG;
 
@@ -66,9 +78,9 @@ export class SoftQp extends QueuePair {
   /** When something must be done without a packet coming in; Infinity: never. */
   deadline = Number.POSITIVE_INFINITY;
   /** Until then it sends nothing that has a pace; 0: it does not wait. */
-  paceUntil = 0;
+  paceUntil = ZERO;
   heapIndex = -1;
-  heapAt = 0;
+  heapAt = ZERO;
 
   // Congestion
   /** Made when the peer has notified of congestion for the first time. */
@@ -79,7 +91,7 @@ export class SoftQp extends QueuePair {
 
   // Requester
   /** {@link Slot} words for each element of the send ring. */
-  readonly slots: Uint32Array;
+  slots: Uint32Array = NO_SLOTS;
   /** Next element to send from (goes back for a retransmission), and the first one never looked at. */
   sqNext = 0;
   sqFresh = 0;
@@ -95,23 +107,23 @@ export class SoftQp extends QueuePair {
   inflight = 0;
   readInflight = 0;
   packetsSinceAckReq = 0;
-  /** READ and ATOMIC requests without their (last) answer: last PSN, window cost and time of each, oldest first. */
-  readsEnd = new Uint32Array(0);
-  readsCost = new Uint32Array(0);
-  readsAt = new Float64Array(0);
+  /** {@link Read} words for each READ and ATOMIC request without its (last) answer, in a ring, oldest first. */
+  reads: Float64Array = NO_READS;
+  /** How many there may be, and the oldest. */
+  readsRoom = 0;
   readsHead = 0;
   /** How many there are, and how many of them are asked for: after going back the others are yet to be asked for again. */
   readsAsked = 0;
   readsOut = 0;
   ackDeadline = Number.POSITIVE_INFINITY;
-  rnrUntil = 0;
+  rnrUntil = ZERO;
   retryLeft = 0;
   rnrLeft = 0;
   /** It has gone back and nothing has been acknowledged since: further gaps are the same loss. */
   goneBack = false;
   /** A packet whose acknowledgement is timed, and when it was sent; -1: none. */
   timedPsn = -1;
-  timedAt = 0;
+  timedAt = ZERO;
   /** The last one timed took long: the peer has enough to do. */
   slow = false;
   /** The window that this loss has cut. */
@@ -131,7 +143,7 @@ export class SoftQp extends QueuePair {
   respStopped = false;
   ackSyndrome = -1;
   ackPsn = 0;
-  writeVa = 0;
+  writeVa = ZERO;
   writeRkey = 0;
   writeLeft = 0;
   writeTotal = 0;
@@ -143,7 +155,6 @@ export class SoftQp extends QueuePair {
   atomicsNext = 0;
   /** READs and ATOMICs still to be answered, oldest first. */
   readonly jobs: Resource[] = [];
-  readonly spare: Resource[] = [];
 
   constructor(init: QpInit, maxSendSge: number) {
     super(init);
@@ -155,6 +166,7 @@ export class SoftQp extends QueuePair {
       cap.maxSendWr,
       this.context.queueMemory,
       'consumer',
+      true,
     );
     cap.maxSendWr = this.sq.mask;
     this.softSrq = init.srq as SoftSrq | null;
@@ -162,7 +174,6 @@ export class SoftQp extends QueuePair {
     if (this.rq !== null) cap.maxRecvWr = this.rq.mask;
     this.scq = init.sendCq as SoftCq;
     this.rcq = init.recvCq as SoftCq;
-    this.slots = new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
     this.recv = new CurrentRecv(Math.max(1, init.srq === null ? cap.maxRecvSge : init.srq.attr.maxSge));
   }
 
@@ -174,21 +185,26 @@ export class SoftQp extends QueuePair {
     this.writeLeft = this.writeTotal;
   }
 
+  // Most of many queue pairs are idle: what only a busy one needs is made when it is needed.
+
+  needSlots(): void {
+    if (this.slots.length === 0) this.slots = new Uint32Array((this.sq.mask + 1) * Slot.WORDS);
+  }
+
+  needReads(): void {
+    if (this.reads.length === 0) this.reads = new Float64Array(this.readsRoom * Read.WORDS);
+  }
+
   /** Makes room for `max` outstanding READs and atomics, and for those there are. */
   resizeReads(max: number): void {
-    const size = Math.max(max, this.readsAsked);
-    const end = new Uint32Array(size);
-    const cost = new Uint32Array(size);
-    const at = new Float64Array(size);
+    const { reads, readsRoom } = this;
+    this.reads = NO_READS;
+    this.readsRoom = Math.max(max, this.readsAsked);
+    if (this.readsAsked > 0) this.needReads();
     for (let i = 0; i < this.readsAsked; i++) {
-      const from = (this.readsHead + i) % this.readsEnd.length;
-      end[i] = this.readsEnd[from];
-      cost[i] = this.readsCost[from];
-      at[i] = this.readsAt[from];
+      const from = ((this.readsHead + i) % readsRoom) * Read.WORDS;
+      this.reads.set(reads.subarray(from, from + Read.WORDS), i * Read.WORDS);
     }
-    this.readsEnd = end;
-    this.readsCost = cost;
-    this.readsAt = at;
     this.readsHead = 0;
   }
 }

@@ -8,7 +8,7 @@ import { Ring } from './ring.ts';
 import { RECV_WQE_SIZE, RQ, SGE_SIZE, u64 } from './wqe.ts';
 
 export function recvRing(maxWr: number, maxSge: number, memory: QueueMemory): Ring {
-  return new Ring(RECV_WQE_SIZE + maxSge * SGE_SIZE, maxWr, memory, 'consumer');
+  return new Ring(RECV_WQE_SIZE + maxSge * SGE_SIZE, maxWr, memory, 'consumer', true);
 }
 
 export class SoftSrq extends SharedReceiveQueue {
@@ -28,21 +28,24 @@ export class SoftSrq extends SharedReceiveQueue {
   }
 }
 
+/** What a {@link CurrentRecv} keeps of an element. */
+export const RecvSge = { ADDR: 0, LENGTH: 1, LKEY: 2, WORDS: 3 } as const;
+
+const NO_SGE = new Float64Array(0);
+
 /** The receive work request that an incoming message is filling. */
 export class CurrentRecv {
   wrIdLo = 0;
   wrIdHi = 0;
   length = 0;
   numSge = 0;
-  addr: Float64Array;
-  len: Uint32Array;
-  lkey: Uint32Array;
   active = false;
+  private readonly maxSge: number;
+  /** {@link RecvSge} of each element; made with the first request. */
+  sge: Float64Array = NO_SGE;
 
   constructor(maxSge: number) {
-    this.addr = new Float64Array(maxSge);
-    this.len = new Uint32Array(maxSge);
-    this.lkey = new Uint32Array(maxSge);
+    this.maxSge = maxSge;
   }
 
   /** Takes the next request off `ring`; false when there is none. */
@@ -54,15 +57,17 @@ export class CurrentRecv {
     this.wrIdLo = u32[w + RQ.WR_ID];
     this.wrIdHi = u32[w + RQ.WR_ID + 1];
     // The ring's other side wrote this count: never more than the queue was made for.
-    const n = Math.min(u32[w + RQ.NUM_SGE], this.addr.length);
+    const n = Math.min(u32[w + RQ.NUM_SGE], this.maxSge);
     this.numSge = n;
     this.length = 0;
     w += RQ.SGE;
-    for (let i = 0; i < n; i++, w += 4) {
-      this.addr[i] = u64(u32, w);
-      this.len[i] = u32[w + 2];
-      this.lkey[i] = u32[w + 3];
-      this.length += this.len[i];
+    if (this.sge.length === 0) this.sge = new Float64Array(this.maxSge * RecvSge.WORDS);
+    const { sge } = this;
+    for (let i = 0; i < n * RecvSge.WORDS; i += RecvSge.WORDS, w += 4) {
+      sge[i + RecvSge.ADDR] = u64(u32, w);
+      sge[i + RecvSge.LENGTH] = u32[w + 2];
+      sge[i + RecvSge.LKEY] = u32[w + 3];
+      this.length += u32[w + 2];
     }
     this.active = true;
     ring.consumer = ring.next(index);

@@ -111,7 +111,7 @@ export class Replier {
   }
 
   private finish(qp: SoftQp): void {
-    qp.spare.push(qp.jobs.shift()!);
+    this.engine.spareJobs.push(qp.jobs.shift()!);
     this.engine.ahead.forget();
     if (qp.jobs.length === 0 && qp.ackSyndrome >= 0) this.engine.queueAck(qp);
   }

@@ -25,7 +25,7 @@ import type { Engine } from './engine.ts';
 import { runLocal } from './local-ops.ts';
 import type { Path } from './port.ts';
 import { psnAdd, psnDiff } from './psn.ts';
-import { Slot, SlotState, type SoftQp } from './qp.ts';
+import { Read, Slot, SlotState, type SoftQp } from './qp.ts';
 import {
   failSlot,
   isAtomic,
@@ -54,6 +54,9 @@ export const Sent = {
   /** The link has no room. */
   NO_ROOM: 2,
 } as const;
+
+/** Where in `qp.reads` the next READ or ATOMIC to be asked for stands. */
+const readAt = (qp: SoftQp): number => ((qp.readsHead + qp.readsOut) % qp.readsRoom) * Read.WORDS;
 
 export class Requester {
   private readonly engine: Engine;
@@ -263,7 +266,7 @@ export class Requester {
     const psn = psnAdd(slots[s + Slot.FIRST], qp.cursor / qp.mtu);
     const again = qp.readsOut < qp.readsAsked;
     const piece = again
-      ? psnDiff(qp.readsEnd[(qp.readsHead + qp.readsOut) % qp.readsEnd.length], psn) + 1
+      ? psnDiff(qp.reads[readAt(qp) + Read.END], psn) + 1
       : readPiece(receiveWindow, reads, qp.mtu, length - qp.cursor, qp.readInflight);
     const size = Math.min(length - qp.cursor, piece * qp.mtu);
     const cost = size + piece * PACKET_OVERHEAD;
@@ -358,14 +361,15 @@ export class Requester {
   }
 
   private pushRead(qp: SoftQp, end: number, cost: number): void {
-    const size = qp.readsEnd.length;
-    const i = (qp.readsHead + qp.readsOut) % size;
+    qp.needReads();
+    const { reads } = qp;
+    const r = readAt(qp);
     if (qp.readsOut === qp.readsAsked) {
-      qp.readsEnd[i] = end;
+      reads[r + Read.END] = end;
       qp.readsAsked++;
     }
-    qp.readsCost[i] = cost;
-    qp.readsAt[i] = this.engine.now;
+    reads[r + Read.COST] = cost;
+    reads[r + Read.AT] = this.engine.now;
     qp.readsOut++;
     qp.readInflight += cost;
   }

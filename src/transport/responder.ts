@@ -265,7 +265,7 @@ export class Responder {
     for (const job of qp.jobs) {
       if (psnDiff(psn, job.psn) >= 0 && psnDiff(psn, jobEnd(qp, job)) < 0) return job;
     }
-    const job = qp.spare.pop() ?? new Resource();
+    const job = this.engine.spareJobs.pop() ?? new Resource();
     job.repeated = repeated;
     // C9-110: answers go out in the order of the PSNs, so that one to an earlier request comes before those in progress.
     let at = qp.jobs.length;

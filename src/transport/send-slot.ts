@@ -83,6 +83,7 @@ export function openSlot(qp: SoftQp, index: number): number {
   const op = u32[w + SQ.OPCODE];
   const flags = u32[w + SQ.FLAGS];
   const s = slotBase(index);
+  qp.needSlots();
   const slots = qp.slots;
   let status: number = WcStatus.SUCCESS;
   let length = u32[w + SQ.LENGTH];
@@ -100,7 +101,7 @@ export function openSlot(qp: SoftQp, index: number): number {
   } else if (op === WrOpcode.ATOMIC_WRITE) {
     if (length !== 8) status = WcStatus.LOC_LEN_ERR;
   } else if (flags & SendFlags.INLINE) {
-    const room = (1 << qp.sq.log2) - SEND_WQE_SIZE;
+    const room = qp.sq.stride - SEND_WQE_SIZE;
     if (isRead(op)) status = WcStatus.LOC_QP_OP_ERR;
     else if (length > room || length > qp.cap.maxInlineData) status = WcStatus.LOC_LEN_ERR;
   }

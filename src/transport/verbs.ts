@@ -16,7 +16,7 @@ import { SoftAh } from './ah.ts';
 import { SoftCq } from './cq.ts';
 import type { Engine } from './engine.ts';
 import { unbind } from './local-ops.ts';
-import { InMessage, SoftQp } from './qp.ts';
+import { InMessage, SlotState, SoftQp } from './qp.ts';
 import { SoftSrq } from './recv-queue.ts';
 import { produceRecv, produceSend } from './wqe.ts';
 
@@ -38,7 +38,7 @@ const QPNS = 0xffffff - FIRST_QPN;
 /** The verbs over `engine`. */
 export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
   const { mtu } = options;
-  let lastQpn = options.random(QPNS);
+  let lastQpn = options.random(QPNS) | 0;
   let lastAh = 0;
 
   const newQpn = (): number => {
@@ -89,8 +89,6 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
       qp.qpn = init.type === QpType.GSI ? GSI_QPN : newQpn();
       qp.mtu = mtu;
       engine.qps.set(qp.qpn, qp);
-      qp.scq.qps.add(qp);
-      qp.rcq.qps.add(qp);
       return qp;
     },
     modifyQp(qp: QueuePair, attr: Partial<QpAttr>, mask: number): void {
@@ -104,8 +102,6 @@ export function softVerbs(engine: Engine, options: SoftVerbsOptions): SoftOps {
       engine.qps.delete(soft.qpn);
       engine.quiesce(soft);
       soft.attr.state = QpState.RESET;
-      soft.scq.qps.delete(soft);
-      soft.rcq.qps.delete(soft);
     },
     postSend(qp: QueuePair, wr: SendWr, more = false): void {
       const soft = qp as SoftQp;
@@ -226,7 +222,7 @@ function reset(engine: Engine, qp: SoftQp): void {
   qp.cursor = 0;
   qp.attr.pathMigState = MigState.MIGRATED;
   qp.mig = BTH_MIG;
-  qp.slots.fill(0);
+  qp.slots.fill(SlotState.FRESH);
   qp.goneBack = false;
   qp.timedPsn = -1;
   qp.slow = false;

@@ -88,6 +88,7 @@ export function produceSend(ring: Ring, wr: SendWr, maxSge: number, maxInline: n
       `the send queue is full (${ring.mask}); poll its CQ, or ask for more maxSendWr`,
     );
   }
+  ring.wake();
   const u32 = ring.u32;
   const w = ring.word(index);
   putU64(u32, w + SQ.WR_ID, wr.wrId);
@@ -178,6 +179,7 @@ export function produceRecv(ring: Ring, wr: RecvWr, maxSge: number): void {
   if (wr.numSge > maxSge) {
     throw new VerbsError('postRecv', 'EINVAL', `${wr.numSge} SGEs, the queue takes ${maxSge} (maxRecvSge)`);
   }
+  ring.wake();
   const u32 = ring.u32;
   const w = ring.word(index);
   putU64(u32, w + RQ.WR_ID, wr.wrId);

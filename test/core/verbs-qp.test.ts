@@ -159,6 +159,20 @@ test('the driver gets an address vector of its own', (t) => {
   assert.deepEqual(qp.attr.av?.dgid, gidFromText('127.0.0.2'));
 });
 
+test('queue pairs that go one way share their address vector, which a query does not give away', (t) => {
+  const f = new Fixture(t);
+  const [one, two, three] = ['127.0.0.2', '127.0.0.2', '127.0.0.3'].map((address) => {
+    const qp = f.qp(QpType.RC);
+    modifyQp(qp, { ...ATTR, state: QpState.INIT }, INIT_RC);
+    modifyQp(qp, { ...ATTR, state: QpState.RTR, av: av({ dgid: gidFromText(address) }) }, RTR_RC);
+    return qp;
+  });
+  assert.equal(one.attr.av, two.attr.av);
+  assert.notEqual(one.attr.av, three.attr.av);
+  queryQp(one).av!.dgid.fill(0);
+  assert.deepEqual(two.attr.av?.dgid, gidFromText('127.0.0.2'));
+});
+
 test('IBTA 10.2.5: privileged Q_Keys need CAP_NET_RAW', (t) => {
   const f = new Fixture(t);
   const init = M.STATE | M.PKEY_INDEX | M.PORT | M.QKEY;

@@ -79,6 +79,7 @@ export class Rxe {
 function rxeOps(device: Device, link: Link, engine: Engine, options: RxeOptions): DriverOps {
   const attr = deviceAttributes(link);
   const mtu = pathMtuOf(link, mtuEnum(options.mtu ?? 4096));
+  const port = portAttributes(link, GID_TABLE, mtu);
   // A group is joined on the network once, with the first queue pair attached to it.
   const membership = (gid: Uint8Array): [local: number, group: Uint8Array] => {
     const group = addressOfGid(gid);
@@ -86,7 +87,7 @@ function rxeOps(device: Device, link: Link, engine: Engine, options: RxeOptions)
   };
   return {
     queryDevice: () => attr,
-    queryPort: () => portAttributes(link, GID_TABLE, mtu),
+    queryPort: () => port,
     ...softVerbs(engine, {
       mtu: mtuBytes(mtu),
       random: options.random ?? randomInt,

@@ -1,7 +1,7 @@
 // RoCEv2: IB packets in UDP datagrams, signed with the invariant CRC (IBTA annex A17).
 import { randomInt } from 'node:crypto';
 import type { AddressVector } from '../../core/ah.ts';
-import type { GidTable } from '../../core/gid.ts';
+import type { GidEntry, GidTable } from '../../core/gid.ts';
 import { addressOfGid } from '../../core/gid-text.ts';
 import { sameAddress } from '../../link/address.ts';
 import type { Arrival, Flow, Link } from '../../link/link.ts';
@@ -108,6 +108,8 @@ export class RocePort implements Port {
   private readonly link: Link;
   private readonly gids: GidTable;
   private readonly paths = new Map<Flow, RocePath>();
+  /** The way that was asked for last: queue pairs that go the same way share its vector, which nobody changes (sharedAv). */
+  private latest: { av: AddressVector; entry: GidEntry; responsive: boolean; path: RocePath } | null = null;
   /** By own and remote address: flows to it differ in what does not matter to its buffer. */
   private readonly destinations = new Map<string, Unconfirmed>();
   /** Ways back to who has asked, and the last of them. */
@@ -136,6 +138,8 @@ export class RocePort implements Port {
   pathTo(av: AddressVector, responsive = true): Path {
     const entry = this.gids.at(av.sgidIndex);
     if (entry === null) throw new RangeError(`the GID table has nothing at index ${av.sgidIndex}`);
+    const { latest } = this;
+    if (latest?.av === av && latest.entry === entry && latest.responsive === responsive) return latest.path;
     const local = this.link.addresses.indexOf(entry.address);
     const flow = this.link.flow({
       local,
@@ -149,6 +153,7 @@ export class RocePort implements Port {
       path = new RocePath(flow, flow.link.window, this.destination(flow));
       this.paths.set(flow, path);
     }
+    this.latest = { av, entry, responsive, path };
     return path;
   }
 

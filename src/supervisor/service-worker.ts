@@ -22,7 +22,6 @@ export interface ServiceData {
   readonly device: AssembleOptions;
   /** An empty directory, for the tree of files. */
   readonly root: string;
-  readonly range: FdRange;
   readonly trace: boolean;
 }
 
@@ -37,7 +36,7 @@ export interface ServiceSnapshot {
 }
 
 export type ServiceRequest =
-  | { readonly kind: 'listen'; readonly listener: number }
+  | { readonly kind: 'listen'; readonly listener: number; readonly range: FdRange }
   | { readonly kind: 'snapshot'; readonly id: number }
   /** The time of a timed event of the fail rules has come, by its index. */
   | { readonly kind: 'raise'; readonly index: number }
@@ -70,14 +69,14 @@ async function main(): Promise<void> {
   const files = new OpenFiles();
   let service: Service | null = null;
 
-  const listen = (fd: number): void => {
+  const listen = (fd: number, range: FdRange): void => {
     const listener = new SeccompListener(fd);
     const watch = new ProgramWatch(new Epoll());
     const programs = new Programs(watch);
     const traps = new Traps({
       listener,
       table: syscallTable(),
-      range: data.range,
+      range,
       space: { root: data.root, tree, nodes },
       files,
       programs,
@@ -122,7 +121,7 @@ async function main(): Promise<void> {
   });
 
   parentPort!.on('message', (request: ServiceRequest) => {
-    if (request.kind === 'listen') listen(request.listener);
+    if (request.kind === 'listen') listen(request.listener, request.range);
     else if (request.kind === 'raise') timed[request.index].raise();
     else if (request.kind === 'snapshot') tell({ kind: 'snapshot', id: request.id, snapshot: snapshot() });
     else if (service !== null) service.stop();

@@ -1,9 +1,8 @@
 // `infinitive run`: the main thread's part. It starts the service thread and the launching thread, passes signals on, and when
 // the program has ended, ends what is left.
-import { chmodSync, closeSync, mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, rmSync } from 'node:fs';
 import { getCompileCacheDir } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { AssembleOptions } from '../api/assemble.ts';
 import { becomeSubreaper, reapOrphans } from '../os/children.ts';
@@ -11,14 +10,15 @@ import { EventFd } from '../os/eventfd.ts';
 import { serveControl } from './control.ts';
 import { endDescendants } from './descendants.ts';
 import { messageOf, RunError } from './errors.ts';
-import { reservedRange } from './fd-range.ts';
+import { type FdRange, reservedRange } from './fd-range.ts';
 import { findProgram } from './find-program.ts';
 import type { LaunchData, LaunchMessage } from './launch-worker.ts';
 import { whyNoListener } from './refusal.ts';
 import { RUN_VARIABLE } from './run-variable.ts';
 import type { ServiceData, ServiceMessage, ServiceRequest, ServiceSnapshot } from './service-worker.ts';
 import { passSignals } from './signals.ts';
-import { openFilesOfUser, type ProgramEnd, type ProgramStart } from './start-program.ts';
+import { openFilesOfUser, type ProgramEnd } from './start-program.ts';
+import { makeTreeRoot } from './tree-root.ts';
 
 export interface SuperviseOptions {
   /** The program and its arguments. */
@@ -39,38 +39,43 @@ export interface SuperviseOptions {
 export async function supervise(options: SuperviseOptions): Promise<number> {
   const { command } = options;
   const file = findProgram(command[0], process.env.PATH);
-  const openFiles = openFilesOfUser();
-  const range = reservedRange(openFiles);
-  const env = { ...process.env, [RUN_VARIABLE]: String(process.pid) };
-  // Opened files keep their directory open; the tree itself is read through the supervisor, and by descriptors it gave away.
-  const root = mkdtempSync(join(tmpdir(), 'infinitive-run-'));
-  chmodSync(root, 0o755);
-  becomeSubreaper();
-  const service = new ServiceThread({ device: options.device, root, range, trace: options.trace });
-  const launch = new LaunchThread({ start: { file, argv: command, env, openFiles }, range });
+  const root = makeTreeRoot();
+  // First: it takes longest to load, and the rest is done meanwhile.
+  const service = new ServiceThread({ device: options.device, root, trace: options.trace });
+  let launch: LaunchThread | undefined;
   try {
+    const openFiles = openFilesOfUser();
+    const range = reservedRange(openFiles);
+    const env = { ...process.env, [RUN_VARIABLE]: String(process.pid) };
+    launch = new LaunchThread({ start: { file, argv: command, env, openFiles }, range });
+    becomeSubreaper();
     await service.ready;
-    await service.listen(await launch.listener);
-    const control = await answerQuestions(service, command);
-    const stopSignals = passSignals(() => launch.pid);
-    // The program is waited for by libuv; until its process id is known any child may be it (one that fails to execute, too).
-    const reap = (): void => reapOrphans((pid) => !launch.over && (launch.pid === 0 || pid === launch.pid));
-    process.on('SIGCHLD', reap);
-    try {
-      launch.go();
-      service.startClock();
-      const end = await Promise.race([launch.ended, service.broken]).finally(() => endDescendants(reap));
-      if (end.error !== null) throw new RunError(end.error, end.exitCode);
-      return end.exitCode;
-    } finally {
-      process.off('SIGCHLD', reap);
-      stopSignals();
-      control?.close();
-    }
+    await service.listen(await launch.listener, range);
+    return await programOf(launch, service, command);
   } finally {
-    const closed = await service.stop();
-    await launch.stop(!closed);
+    const stopping = service.stop();
     rmSync(root, { recursive: true, force: true });
+    await launch?.stop(!(await stopping));
+  }
+}
+
+/** Starts the program, for which all is ready, and ends what it has left running; its exit code. */
+async function programOf(launch: LaunchThread, service: ServiceThread, command: readonly string[]): Promise<number> {
+  const control = await answerQuestions(service, command);
+  const stopSignals = passSignals(() => launch.pid);
+  // The program is waited for by libuv; until its process id is known any child may be it (one that fails to execute, too).
+  const reap = (): void => reapOrphans((pid) => !launch.over && (launch.pid === 0 || pid === launch.pid));
+  process.on('SIGCHLD', reap);
+  try {
+    launch.go();
+    service.startClock();
+    const end = await Promise.race([launch.ended, service.broken]).finally(() => endDescendants(reap));
+    if (end.error !== null) throw new RunError(end.error, end.exitCode);
+    return end.exitCode;
+  } finally {
+    process.off('SIGCHLD', reap);
+    stopSignals();
+    control?.close();
   }
 }
 
@@ -160,9 +165,9 @@ class ServiceThread {
     this.worker.on('exit', () => stopped.resolve());
   }
 
-  async listen(listener: number): Promise<void> {
+  async listen(listener: number, range: FdRange): Promise<void> {
     this.listening = true;
-    this.request({ kind: 'listen', listener });
+    this.request({ kind: 'listen', listener, range });
     await Promise.race([this.serving, this.broken]);
   }
 
@@ -205,8 +210,8 @@ class LaunchThread {
   over = false;
   private readonly worker: Worker;
 
-  constructor(data: { start: ProgramStart; range: LaunchData['range'] }) {
-    this.worker = startWorker('launch-worker', data satisfies LaunchData);
+  constructor(data: LaunchData) {
+    this.worker = startWorker('launch-worker', data);
     const listener = Promise.withResolvers<number>();
     const ended = Promise.withResolvers<ProgramEnd>();
     this.listener = listener.promise;

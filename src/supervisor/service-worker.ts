@@ -1,6 +1,6 @@
 // The service thread: the device, its engine, and the answers to the programs' calls.
 import { writeSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { type AssembleOptions, assemble } from '../api/assemble.ts';
 import { listResources, type ResourceEntry } from '../core/resources.ts';
 import { monotonic } from '../link/clock.ts';
@@ -36,6 +36,8 @@ export interface ServiceSnapshot {
 }
 
 export type ServiceRequest =
+  /** The first. */
+  | { readonly kind: 'open'; readonly data: ServiceData }
   | { readonly kind: 'listen'; readonly listener: number; readonly range: FdRange }
   | { readonly kind: 'snapshot'; readonly id: number }
   /** The time of a timed event of the fail rules has come, by its index. */
@@ -50,7 +52,6 @@ export type ServiceMessage =
   | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: ServiceSnapshot }
   | { readonly kind: 'stopped' };
 
-const data = workerData as ServiceData;
 const tell = (message: ServiceMessage): void => parentPort!.postMessage(message);
 // Not process.stderr: this thread's goes through the event loop of the main thread, and late.
 const say = (text: string): void => {
@@ -61,7 +62,8 @@ const say = (text: string): void => {
 askForShortTurns(100_000);
 // A signal would interrupt an answer half-way: a descriptor that is given away and not yet taken (seccomp_notify_addfd).
 leaveSignalsToOthers();
-async function main(): Promise<void> {
+
+async function open(data: ServiceData): Promise<void> {
   const { rxe, capture, injector } = await assemble(data.device);
   const timed = injector?.timedEvents(rxe.device) ?? [];
   const { nodes, tree, turn, close } = makeDevices(rxe, data.root, data.trace ? say : null);
@@ -135,7 +137,10 @@ async function main(): Promise<void> {
   tell({ kind: 'ready', control: control.fd, events: timed.map(({ seconds }) => seconds) });
 }
 
-main().catch((error: unknown) => {
-  tell({ kind: 'failed', message: messageOf(error) });
-  parentPort!.close();
+parentPort!.once('message', (request: ServiceRequest) => {
+  if (request.kind !== 'open') return parentPort!.close();
+  open(request.data).catch((error: unknown) => {
+    tell({ kind: 'failed', message: messageOf(error) });
+    parentPort!.close();
+  });
 });

@@ -63,7 +63,8 @@ askForShortTurns(100_000);
 // A signal would interrupt an answer half-way: a descriptor that is given away and not yet taken (seccomp_notify_addfd).
 leaveSignalsToOthers();
 
-async function open(data: ServiceData): Promise<void> {
+/** Opens the device; what requests are answered by from then on. */
+async function open(data: ServiceData): Promise<(request: ServiceRequest) => void> {
   const { rxe, capture, injector } = await assemble(data.device);
   const timed = injector?.timedEvents(rxe.device) ?? [];
   const { nodes, tree, turn, close } = makeDevices(rxe, data.root, data.trace ? say : null);
@@ -122,7 +123,7 @@ async function open(data: ServiceData): Promise<void> {
     counters: { ...rxe.engine.counters, ...rxe.link.stats },
   });
 
-  parentPort!.on('message', (request: ServiceRequest) => {
+  const answer = (request: ServiceRequest): void => {
     if (request.kind === 'listen') listen(request.listener, request.range);
     else if (request.kind === 'raise') timed[request.index].raise();
     else if (request.kind === 'snapshot') tell({ kind: 'snapshot', id: request.id, snapshot: snapshot() });
@@ -133,14 +134,24 @@ async function open(data: ServiceData): Promise<void> {
       tell({ kind: 'stopped' });
       parentPort!.close();
     }
-  });
+  };
   tell({ kind: 'ready', control: control.fd, events: timed.map(({ seconds }) => seconds) });
+  return answer;
 }
 
-parentPort!.once('message', (request: ServiceRequest) => {
-  if (request.kind !== 'open') return parentPort!.close();
-  open(request.data).catch((error: unknown) => {
-    tell({ kind: 'failed', message: messageOf(error) });
-    parentPort!.close();
-  });
+let opening: Promise<(request: ServiceRequest) => void> | undefined;
+parentPort!.on('message', (request: ServiceRequest) => {
+  if (request.kind === 'open') {
+    opening = open(request.data);
+    opening.catch((error: unknown) => {
+      tell({ kind: 'failed', message: messageOf(error) });
+      parentPort!.close();
+    });
+  } else {
+    // Without a device there is nothing to answer.
+    opening?.then(
+      (answer) => answer(request),
+      () => {},
+    );
+  }
 });

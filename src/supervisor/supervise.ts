@@ -40,16 +40,19 @@ export async function supervise(service: ServiceThread, options: SuperviseOption
   // First, because it takes longest.
   service.open({ device: options.device, root, trace: options.trace });
   let launch: LaunchThread | undefined;
+  let control: ReturnType<typeof answerQuestions> | undefined;
   try {
     const openFiles = openFilesOfUser();
     const range = reservedRange(openFiles);
     const env = { ...process.env, [RUN_VARIABLE]: String(process.pid) };
     launch = new LaunchThread({ start: { file, argv: command, env, openFiles }, range });
     becomeSubreaper();
+    control = answerQuestions(service, command);
     await service.ready;
     await service.listen(await launch.listener, range);
-    return await programOf(launch, service, command);
+    return await programOf(launch, service);
   } finally {
+    (await control)?.close();
     const stopping = service.stop();
     rmSync(root, { recursive: true, force: true });
     await launch?.stop(!(await stopping));
@@ -57,8 +60,7 @@ export async function supervise(service: ServiceThread, options: SuperviseOption
 }
 
 /** Starts the program, for which all is ready, and ends what it has left running; its exit code. */
-async function programOf(launch: LaunchThread, service: ServiceThread, command: readonly string[]): Promise<number> {
-  const control = await answerQuestions(service, command);
+async function programOf(launch: LaunchThread, service: ServiceThread): Promise<number> {
   const stopSignals = passSignals(() => launch.pid);
   // The program is waited for by libuv; until its process id is known any child may be it (one that fails to execute, too).
   const reap = (): void => reapOrphans((pid) => !launch.over && (launch.pid === 0 || pid === launch.pid));
@@ -72,7 +74,6 @@ async function programOf(launch: LaunchThread, service: ServiceThread, command: 
   } finally {
     process.off('SIGCHLD', reap);
     stopSignals();
-    control?.close();
   }
 }
 

@@ -1,5 +1,5 @@
 // Child processes that are not started through node:child_process: orphans that come to this process.
-import { P_ALL, P_PID, PR_SET_CHILD_SUBREAPER, WALL, WEXITED, WNOHANG, WNOWAIT } from './constants.ts';
+import { __WALL, P_ALL, P_PID, PR_SET_CHILD_SUBREAPER, WEXITED, WNOHANG, WNOWAIT } from './constants.ts';
 import { check, libc } from './libc.ts';
 import { addressOf, allocate } from './memory.ts';
 
@@ -30,5 +30,5 @@ export function reapOrphans(notOurs: (pid: number) => boolean): void {
 
 /** Has this process children, living or not yet waited for? A subreaper that has none has no descendants. */
 export function hasChildren(): boolean {
-  return libc().waitid(P_ALL, 0, addressOf(allocate(128)), WEXITED | WNOHANG | WNOWAIT | WALL) === 0;
+  return libc().waitid(P_ALL, 0, addressOf(allocate(128)), WEXITED | WNOHANG | WNOWAIT | __WALL) === 0;
 }

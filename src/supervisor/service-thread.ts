@@ -23,10 +23,9 @@ export class ServiceThread {
   /** It has said that it has stopped. */
   private orderly = false;
 
-  /** It loads its code, and waits for {@link open}; until then it keeps the process from nothing. */
+  /** It loads its code, and waits for {@link open}; until then the process does not wait for it. */
   constructor() {
     this.worker = startWorker('service-worker');
-    this.worker.unref();
     const ready = Promise.withResolvers<void>();
     const serving = Promise.withResolvers<void>();
     const stopped = Promise.withResolvers<void>();
@@ -66,6 +65,8 @@ export class ServiceThread {
       stopped.resolve();
     });
     this.worker.on('exit', () => stopped.resolve());
+    // After the listeners, which would have the process wait.
+    this.worker.unref();
   }
 
   /** Opens the device: {@link ready}. */

@@ -1,10 +1,11 @@
 // The command line, and how errors are told.
 import { Command, CommanderError } from 'commander';
+import type { ServiceThread } from '../supervisor/service-thread.ts';
 import { addCommands } from './commands/index.ts';
 import { CliError, messageOf } from './errors.ts';
 import { VERSION } from './version.ts';
 
-async function program(): Promise<Command> {
+async function program(service: ServiceThread | null): Promise<Command> {
   const top = new Command('infinitive')
     .description('RDMA verbs in user space: a RoCEv2 device for machines that have none.')
     .version(VERSION, '-V, --version')
@@ -16,7 +17,7 @@ async function program(): Promise<Command> {
     .configureHelp({ showGlobalOptions: false })
     // Options after the program of "run" are the program's.
     .enablePositionalOptions();
-  await addCommands(top, process.argv[2]);
+  await addCommands(top, process.argv[2], service);
   for (const command of [top, ...top.commands, ...top.commands.flatMap((c) => c.commands)]) {
     command
       .exitOverride()
@@ -33,10 +34,10 @@ const oneLine = (text: string): string =>
     .replace(/^error: /, 'infinitive: ')
     .replaceAll('\n', ' ')}\n`;
 
-/** Runs the command of `process.argv`; the exit code. */
-export async function main(): Promise<number> {
+/** Runs the command of `process.argv`; the exit code. `service` is for `run`. */
+export async function main(service: ServiceThread | null): Promise<number> {
   try {
-    await (await program()).parseAsync();
+    await (await program(service)).parseAsync();
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return exitCodeFor(error);

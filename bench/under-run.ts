@@ -1,4 +1,5 @@
 // Unmodified programs under `infinitive run`: what perftest and rdma-core measure, and what it costs the others.
+import { builtMain } from './built.ts';
 import type { Contender, Ours, Settings } from './measure.ts';
 import { perRound } from './measure.ts';
 import { MAIN, twoAddresses } from './perf.ts';
@@ -6,7 +7,7 @@ import { freePort, Running } from './running.ts';
 import { parseSide, sidePath } from './side.ts';
 
 /** The commands of `infinitive run`, before the program's own. */
-const run = (ip: string): string[] => [MAIN, 'run', '--ip', ip, '--'];
+const run = (ip: string, main = MAIN): string[] => [main, 'run', '--ip', ip, '--'];
 
 interface PerftestOptions {
   /** Server and client each under a run of its own. Default: both under one. */
@@ -112,12 +113,12 @@ async function timeOf(command: string, args: readonly string[], { signal }: Sett
   return performance.now() - start;
 }
 
-/** What `infinitive run` adds to the start of a program, in ms. */
+/** What `infinitive run` adds to the start of a program, in ms, where it is built: from source it loads a file for each module. */
 export const processStart: Ours = {
   name: 'infinitive',
   async run(settings) {
     const [ip] = twoAddresses();
-    const within = await timeOf(process.execPath, [...run(ip), 'true'], settings);
+    const within = await timeOf(process.execPath, [...run(ip, builtMain()), 'true'], settings);
     return within - (await timeOf('true', [], settings));
   },
 };

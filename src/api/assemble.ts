@@ -3,9 +3,9 @@ import { mtuEnum } from '../core/constants.ts';
 import { VerbsError } from '../core/errors.ts';
 import { parseFailRule } from '../core/fail-rule.ts';
 import { Injector } from '../core/injector.ts';
-import { RXE } from '../drivers/index.ts';
 import type { Driver, UserMachine } from '../drivers/machine.ts';
 import type { Rxe } from '../drivers/rxe/driver.ts';
+import { RXE } from '../drivers/rxe/index.ts';
 import { withCapture } from '../link/capture.ts';
 import { monotonic } from '../link/clock.ts';
 import { DgramLink } from '../link/dgram.ts';
@@ -18,7 +18,7 @@ import { defaultAddress } from '../os/addresses.ts';
 import { nativeCrc32 } from '../os/crc.ts';
 import { isLinux } from '../os/ffi.ts';
 import { setCrc32Native } from '../wire/crc32.ts';
-import { CaptureFile } from './capture-file.ts';
+import type { CaptureFile } from './capture-file.ts';
 import { checkFaults } from './fault-check.ts';
 
 /** How a device is made; {@link openDevice} says what each means. */
@@ -66,6 +66,8 @@ export async function assembleWith<M extends UserMachine>(
   let capture: CaptureFile | null = null;
   try {
     if (options.capture !== undefined) {
+      // What builds frames is loaded when it is asked for: most devices are not captured.
+      const { CaptureFile } = await import('./capture-file.ts');
       capture = new CaptureFile(options.capture, link.netdev, driver.udpPort === ROCE_PORT);
       link = withCapture(link, capture);
     }

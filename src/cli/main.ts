@@ -4,5 +4,7 @@
 import { enableCompileCache } from 'node:module';
 
 enableCompileCache();
+const { startEarly } = await import('./early.ts');
+const service = await startEarly(process.argv[2]);
 const { main } = await import('./program.ts');
-process.exitCode = await main();
+process.exitCode = await main(service);

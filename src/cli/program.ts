@@ -1,19 +1,11 @@
-// The command line: all commands, and how errors are told.
+// The command line, and how errors are told.
 import { Command, CommanderError } from 'commander';
-import { captureCommand } from './commands/capture.ts';
-import { conformanceCommand } from './commands/conformance.ts';
-import { demoClientCommand, demoCommand } from './commands/demo.ts';
-import { devicesCommand } from './commands/devices.ts';
-import { devinfoCommand } from './commands/devinfo.ts';
-import { perfCommand } from './commands/perf.ts';
-import { pingpongCommand } from './commands/pingpong.ts';
-import { resCommand } from './commands/res.ts';
-import { runCommand } from './commands/run.ts';
-import { statCommand } from './commands/stat.ts';
+import type { ServiceThread } from '../supervisor/service-thread.ts';
+import { addCommands } from './commands/index.ts';
 import { CliError, messageOf } from './errors.ts';
 import { VERSION } from './version.ts';
 
-function program(): Command {
+async function program(service: ServiceThread | null): Promise<Command> {
   const top = new Command('infinitive')
     .description('RDMA verbs in user space: a RoCEv2 device for machines that have none.')
     .version(VERSION, '-V, --version')
@@ -24,18 +16,8 @@ function program(): Command {
     )
     .configureHelp({ showGlobalOptions: false })
     // Options after the program of "run" are the program's.
-    .enablePositionalOptions()
-    .addCommand(demoCommand())
-    .addCommand(runCommand())
-    .addCommand(devicesCommand())
-    .addCommand(devinfoCommand())
-    .addCommand(perfCommand())
-    .addCommand(pingpongCommand())
-    .addCommand(resCommand())
-    .addCommand(statCommand())
-    .addCommand(captureCommand())
-    .addCommand(conformanceCommand())
-    .addCommand(demoClientCommand(), { hidden: true });
+    .enablePositionalOptions();
+  await addCommands(top, process.argv[2], service);
   for (const command of [top, ...top.commands, ...top.commands.flatMap((c) => c.commands)]) {
     command
       .exitOverride()
@@ -52,10 +34,10 @@ const oneLine = (text: string): string =>
     .replace(/^error: /, 'infinitive: ')
     .replaceAll('\n', ' ')}\n`;
 
-/** Runs the command of `process.argv`; the exit code. */
-export async function main(): Promise<number> {
+/** Runs the command of `process.argv`; the exit code. `service` is for `run`. */
+export async function main(service: ServiceThread | null): Promise<number> {
   try {
-    await program().parseAsync();
+    await (await program(service)).parseAsync();
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return exitCodeFor(error);

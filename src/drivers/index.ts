@@ -1,12 +1,10 @@
 // The drivers of this project, by name.
-import { ROCE_PORT, UdpLink } from '../link/udp.ts';
+import { UdpLink } from '../link/udp.ts';
 import { HFI1_UDP_PORT, Hfi1 } from './hfi1/driver.ts';
 import type { Driver, UserMachine } from './machine.ts';
 import { QIB_UDP_PORT, Qib } from './qib/driver.ts';
-import { Rxe } from './rxe/driver.ts';
+import { RXE } from './rxe/index.ts';
 import { Usnic } from './usnic/driver.ts';
-
-export const RXE: Driver<Rxe> = { name: 'rxe', udpPort: ROCE_PORT, open: (options) => new Rxe(options) };
 
 const HFI1: Driver<Hfi1> = {
   name: 'hfi1',

@@ -27,8 +27,14 @@ export interface LocalAddress {
 
 /** The 4 or 16 bytes of an address given as text (RFC 4291 section 2.2; a scope after `%` is ignored). */
 export function addressBytes(text: string): Uint8Array {
-  if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number);
+  if (isIPv4(text)) return bytes4(text);
   if (!isIPv6(text)) throw new Error(`not an IP address: ${JSON.stringify(text)}`);
+  return bytes16(text);
+}
+
+const bytes4 = (text: string): Uint8Array => Uint8Array.from(text.split('.'), Number);
+
+function bytes16(text: string): Uint8Array {
   const [head, tail] = text.split('%')[0].split('::');
   const left = groups(head);
   const right = tail === undefined ? [] : groups(tail);
@@ -86,8 +92,9 @@ export function localAddresses(): LocalAddress[] {
     const ifindex = interfaceNumber(netdev, SIOCGIFINDEX, 0);
     const mtu = interfaceNumber(netdev, SIOCGIFMTU, 1500);
     return (list ?? []).map((a): LocalAddress => {
-      const bytes = addressBytes(a.address);
       const family = a.family === 'IPv4' ? 4 : 6;
+      // Not asked whether it is an address: the first such question costs 5 ms.
+      const bytes = family === 4 ? bytes4(a.address) : bytes16(a.address);
       const scope = a.family === 'IPv6' ? a.scopeid : 0;
       return { family, bytes, text: addressText(bytes), scope, netdev, ifindex, mtu, internal: a.internal };
     });

@@ -1,5 +1,5 @@
 // Child processes that are not started through node:child_process: orphans that come to this process.
-import { P_ALL, P_PID, PR_SET_CHILD_SUBREAPER, WEXITED, WNOHANG, WNOWAIT } from './constants.ts';
+import { __WALL, P_ALL, P_PID, PR_SET_CHILD_SUBREAPER, WEXITED, WNOHANG, WNOWAIT } from './constants.ts';
 import { check, libc } from './libc.ts';
 import { addressOf, allocate } from './memory.ts';
 
@@ -26,4 +26,9 @@ export function reapOrphans(notOurs: (pid: number) => boolean): void {
     if (pid === 0 || notOurs(pid)) return;
     waitid(P_PID, pid, at, WEXITED | WNOHANG);
   }
+}
+
+/** Has this process children, living or not yet waited for? A subreaper that has none has no descendants. */
+export function hasChildren(): boolean {
+  return libc().waitid(P_ALL, 0, addressOf(allocate(128)), WEXITED | WNOHANG | WNOWAIT | __WALL) === 0;
 }

@@ -159,6 +159,7 @@ export const P_PID = 1;
 export const WNOHANG = 1;
 export const WEXITED = 4;
 export const WNOWAIT = 0x01000000;
+export const __WALL = 0x40000000;
 
 export const CAP_NET_BIND_SERVICE = 10;
 export const CAP_NET_RAW = 13;

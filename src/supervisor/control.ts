@@ -1,7 +1,7 @@
 // How a running `infinitive run` is asked what it holds: a socket in a directory that only its user can enter. One question
 // for each connection; the answer is a line of JSON.
 import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -54,10 +54,15 @@ export async function serveControl(ask: () => Promise<Snapshot>): Promise<{ read
   const path = join(ensureDirectory(), `${process.pid}${SUFFIX}`);
   // What a killed run of the same process id has left.
   rmSync(path, { force: true });
+  const asking = new Set<Socket>();
   const server = createServer((socket) => {
-    socket.on('error', () => {});
+    asking.add(socket);
+    socket.on('error', () => {}).on('close', () => asking.delete(socket));
     ask().then(
-      (snapshot) => socket.end(JSON.stringify(snapshot)),
+      (snapshot) => {
+        asking.delete(socket);
+        socket.end(JSON.stringify(snapshot));
+      },
       () => socket.destroy(),
     );
   });
@@ -70,6 +75,8 @@ export async function serveControl(ask: () => Promise<Snapshot>): Promise<{ read
     path,
     close: () => {
       server.close();
+      // Who asks a run that ends, or fails to start, is not kept waiting, nor is the process.
+      for (const socket of asking) socket.destroy();
       rmSync(path, { force: true });
     },
   };

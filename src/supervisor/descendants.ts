@@ -1,6 +1,7 @@
 // The processes that a run has started and left.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hasChildren } from '../os/children.ts';
 
 /** After the program has ended: for the others to end by themselves, and then after SIGTERM, in milliseconds. */
 const GRACE_MS = 300;
@@ -63,7 +64,8 @@ export async function endDescendants(reap: () => void): Promise<void> {
 async function gone(ms: number, reap: () => void): Promise<boolean> {
   const end = performance.now() + ms;
   for (;;) {
-    const none = descendants().length === 0;
+    // Mostly it left nothing: then there is no need to look at all processes of the host.
+    const none = !hasChildren() || descendants().length === 0;
     // After the look: those that had just died then would be left to init.
     reap();
     if (none) return true;

@@ -1,6 +1,6 @@
 // The service thread: the device, its engine, and the answers to the programs' calls.
 import { writeSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { type AssembleOptions, assemble } from '../api/assemble.ts';
 import { listResources, type ResourceEntry } from '../core/resources.ts';
 import { monotonic } from '../link/clock.ts';
@@ -22,7 +22,6 @@ export interface ServiceData {
   readonly device: AssembleOptions;
   /** An empty directory, for the tree of files. */
   readonly root: string;
-  readonly range: FdRange;
   readonly trace: boolean;
 }
 
@@ -37,7 +36,9 @@ export interface ServiceSnapshot {
 }
 
 export type ServiceRequest =
-  | { readonly kind: 'listen'; readonly listener: number }
+  /** The first. */
+  | { readonly kind: 'open'; readonly data: ServiceData }
+  | { readonly kind: 'listen'; readonly listener: number; readonly range: FdRange }
   | { readonly kind: 'snapshot'; readonly id: number }
   /** The time of a timed event of the fail rules has come, by its index. */
   | { readonly kind: 'raise'; readonly index: number }
@@ -51,7 +52,6 @@ export type ServiceMessage =
   | { readonly kind: 'snapshot'; readonly id: number; readonly snapshot: ServiceSnapshot }
   | { readonly kind: 'stopped' };
 
-const data = workerData as ServiceData;
 const tell = (message: ServiceMessage): void => parentPort!.postMessage(message);
 // Not process.stderr: this thread's goes through the event loop of the main thread, and late.
 const say = (text: string): void => {
@@ -62,7 +62,9 @@ const say = (text: string): void => {
 askForShortTurns(100_000);
 // A signal would interrupt an answer half-way: a descriptor that is given away and not yet taken (seccomp_notify_addfd).
 leaveSignalsToOthers();
-async function main(): Promise<void> {
+
+/** Opens the device; what requests are answered by from then on. */
+async function open(data: ServiceData): Promise<(request: ServiceRequest) => void> {
   const { rxe, capture, injector } = await assemble(data.device);
   const timed = injector?.timedEvents(rxe.device) ?? [];
   const { nodes, tree, turn, close } = makeDevices(rxe, data.root, data.trace ? say : null);
@@ -70,14 +72,14 @@ async function main(): Promise<void> {
   const files = new OpenFiles();
   let service: Service | null = null;
 
-  const listen = (fd: number): void => {
+  const listen = (fd: number, range: FdRange): void => {
     const listener = new SeccompListener(fd);
     const watch = new ProgramWatch(new Epoll());
     const programs = new Programs(watch);
     const traps = new Traps({
       listener,
       table: syscallTable(),
-      range: data.range,
+      range,
       space: { root: data.root, tree, nodes },
       files,
       programs,
@@ -122,8 +124,8 @@ async function main(): Promise<void> {
     counters: { ...rxe.engine.counters, ...rxe.link.stats },
   });
 
-  parentPort!.on('message', (request: ServiceRequest) => {
-    if (request.kind === 'listen') listen(request.listener);
+  const answer = (request: ServiceRequest): void => {
+    if (request.kind === 'listen') listen(request.listener, request.range);
     else if (request.kind === 'raise') timed[request.index].raise();
     else if (request.kind === 'snapshot') tell({ kind: 'snapshot', id: request.id, snapshot: snapshot() });
     else if (service !== null) service.stop();
@@ -133,11 +135,24 @@ async function main(): Promise<void> {
       tell({ kind: 'stopped' });
       parentPort!.close();
     }
-  });
+  };
   tell({ kind: 'ready', control: control.fd, events: timed.map(({ seconds }) => seconds) });
+  return answer;
 }
 
-main().catch((error: unknown) => {
-  tell({ kind: 'failed', message: messageOf(error) });
-  parentPort!.close();
+let opening: Promise<(request: ServiceRequest) => void> | undefined;
+parentPort!.on('message', (request: ServiceRequest) => {
+  if (request.kind === 'open') {
+    opening = open(request.data);
+    opening.catch((error: unknown) => {
+      tell({ kind: 'failed', message: messageOf(error) });
+      parentPort!.close();
+    });
+  } else {
+    // Without a device there is nothing to answer.
+    opening?.then(
+      (answer) => answer(request),
+      () => {},
+    );
+  }
 });

@@ -19,11 +19,12 @@ interface File {
 export class SysfsTree {
   private readonly root: string;
   private readonly files = new Map<string, File>();
+  private readonly directories = new Set<string>();
 
   /** Writes the tree into an empty directory: what is /sys/… to a program is `root`/sys/…. */
   constructor(root: string, devices: readonly UverbsDevice[]) {
     this.root = root;
-    for (const dir of [IBDEV, VERBS, DEV]) mkdirSync(join(root, dir), { recursive: true });
+    for (const dir of [IBDEV, VERBS, DEV]) this.addDirectory(dir);
     this.add(`${VERBS}/abi_version`, () => `${VERBS_ABI}`);
     for (const uverbs of devices) this.addDevice(uverbs);
     this.refreshAll();
@@ -57,7 +58,13 @@ export class SysfsTree {
   /** Puts a file for a device of another kind in, with what it says. */
   add(path: string, text: Text): void {
     this.files.set(path, { text, now: null });
-    mkdirSync(join(this.root, dirname(path)), { recursive: true });
+    this.addDirectory(dirname(path));
+  }
+
+  private addDirectory(path: string): void {
+    if (this.directories.has(path)) return;
+    this.directories.add(path);
+    mkdirSync(join(this.root, path), { recursive: true });
   }
 
   private write(path: string, file: File): void {

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { parseFailRule } from '../../core/fail-rule.ts';
 import { RunError } from '../../supervisor/errors.ts';
 import { attach, outerRun } from '../../supervisor/nested.ts';
+import { ServiceThread } from '../../supervisor/service-thread.ts';
 import { supervise } from '../../supervisor/supervise.ts';
 import { addFaultOptions, type FaultFlags, faultOptions } from '../device-options.ts';
 import { CliError, messageOf, usageError } from '../errors.ts';
@@ -37,7 +38,8 @@ qp=NUMBER, op=SEND (or RDMA_WRITE, ...), for event in=SECONDS.
 
 Inside of a run, "infinitive run" starts the program with the device that is there.`;
 
-export function runCommand(): Command {
+/** `service`: the thread, where it has been started already. */
+export function runCommand(service: ServiceThread | null): Command {
   const command = new Command('run')
     .summary('run an unmodified program, which finds an RDMA device')
     .description(
@@ -61,10 +63,12 @@ export function runCommand(): Command {
     .option('--fail <rule>', 'what shall fail on purpose, see below; repeat it for more', parseFail)
     .option('--trace', "show the programs' calls that are answered, on stderr")
     .option('--verbose', 'say more');
-  return addFaultOptions(command).addHelpText('after', HELP).action(run);
+  return addFaultOptions(command)
+    .addHelpText('after', HELP)
+    .action((program, flags) => run(service, program, flags));
 }
 
-async function run(program: string[], flags: RunFlags): Promise<void> {
+async function run(service: ServiceThread | null, program: string[], flags: RunFlags): Promise<void> {
   const { ip, device, mtu, capture, fail, trace = false, verbose = false, ...faults } = flags;
   try {
     const outer = outerRun();
@@ -85,7 +89,7 @@ async function run(program: string[], flags: RunFlags): Promise<void> {
       process.exitCode = await attach(program);
       return;
     }
-    process.exitCode = await supervise({
+    process.exitCode = await supervise(service ?? new ServiceThread(), {
       command: program,
       device: {
         address: ip,

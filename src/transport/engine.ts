@@ -28,6 +28,7 @@ import { Placement } from './placement.ts';
 import type { Inbound, Port } from './port.ts';
 import { Prober } from './prober.ts';
 import { InMessage, type Resource, type SoftQp } from './qp.ts';
+import { QpList } from './qp-list.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { Replier } from './replier.ts';
 import { Requester } from './requester.ts';
@@ -80,9 +81,9 @@ export class Engine {
   private readonly replier: Replier;
   private readonly datagrams: DatagramReceiver;
   private readonly timers = new Timers();
-  private active: SoftQp[] = [];
-  private resting: SoftQp[] = [];
-  private acks: SoftQp[] = [];
+  private active = new QpList();
+  private resting = new QpList();
+  private readonly acks = new QpList();
   private unflushed = false;
   /** The last look took in all it may: there may be more. */
   private behind = false;
@@ -116,20 +117,20 @@ export class Engine {
     this.now = this.clock();
     this.rings = 0;
     this.flushes = 0;
-    if (this.acks.length > 0) this.sendAcks(false);
+    if (this.acks.count > 0) this.sendAcks(false);
     const received = this.port.poll(this.receive, RX_BUDGET);
     this.placement.settle();
     this.behind = received >= RX_BUDGET;
     if (this.timers.next <= this.now) this.runTimers();
     if (this.prober.next <= this.now) this.prober.expire();
-    if (this.active.length > 0) this.runActive();
+    if (this.active.count > 0) this.runActive();
     if (this.unflushed) this.flush();
     return received;
   }
 
   /** Nothing waits to be sent or taken in: the owner may sleep until a packet arrives or `nextDeadline` comes. */
   get idle(): boolean {
-    return this.acks.length === 0 && this.active.length === 0 && !this.unflushed && !this.behind;
+    return this.acks.count === 0 && this.active.count === 0 && !this.unflushed && !this.behind;
   }
 
   /** When progress() must be called even though nothing arrives; Infinity: never. */
@@ -153,7 +154,7 @@ export class Engine {
     }
     this.rings = 1;
     this.runActive();
-    if (this.acks.length > 0) this.sendAcks(true);
+    if (this.acks.count > 0) this.sendAcks(true);
     if (this.unflushed) this.flush();
   }
 
@@ -276,14 +277,14 @@ export class Engine {
   private runActive(): void {
     const turn = this.active;
     this.active = this.resting;
-    for (let i = 0; i < turn.length; i++) {
-      const qp = turn[i];
+    for (let i = 0; i < turn.count; i++) {
+      const qp = turn.at(i);
       qp.queued = false;
       const replying = qp.jobs.length > 0 && this.replier.run(qp, TURN);
       const sending = this.requester.run(qp, TURN);
       if (replying || sending) this.activate(qp);
     }
-    turn.length = 0;
+    turn.drop(turn.count);
     this.resting = turn;
     this.unflushed = true;
   }
@@ -297,21 +298,21 @@ export class Engine {
   /** `along`: only those that cost nothing, because they leave together with something else. */
   private sendAcks(along: boolean): void {
     const { acks, port } = this;
-    for (let i = 0; i < acks.length; i++) {
-      const qp = acks[i];
+    for (let i = 0; i < acks.count; i++) {
+      const qp = acks.at(i);
       if (along && (qp.path === null || port.joins === undefined || !port.joins(qp.path, ACK_LEN))) {
-        acks.splice(0, i);
+        acks.drop(i);
         return;
       }
       if (!this.replier.acknowledge(qp)) {
         // No room: the rest goes after the next flush.
-        acks.splice(0, i);
+        acks.drop(i);
         this.unflushed = true;
         return;
       }
       qp.ackQueued = false;
     }
-    acks.length = 0;
+    acks.drop(acks.count);
     this.unflushed = true;
   }
 

@@ -23,10 +23,14 @@ export class PollSet {
     });
   }
 
-  /** Does one of them have something, after at most `timeoutMs` (0: now, -1: for ever)? False too when a signal interrupted. */
-  wait(timeoutMs: number): boolean {
-    if (this.#libc.poll(this.#at, this.#count, timeoutMs) > 0) return true;
-    for (let i = 0; i < this.#count; i++) this.#buf.writeUInt16LE(0, i * POLLFD_BYTES + 6);
+  /**
+   * Does one of them, or of the first `count`, have something, after at most `timeoutMs` (0: now, -1: for ever)? False too when a
+   * signal interrupted.
+   */
+  wait(timeoutMs: number, count: number = this.#count): boolean {
+    for (let i = count; i < this.#count; i++) this.#buf.writeUInt16LE(0, i * POLLFD_BYTES + 6);
+    if (this.#libc.poll(this.#at, count, timeoutMs) > 0) return true;
+    for (let i = 0; i < count; i++) this.#buf.writeUInt16LE(0, i * POLLFD_BYTES + 6);
     return false;
   }
 

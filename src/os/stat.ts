@@ -8,6 +8,7 @@ export const STATX_BYTES = 256;
 /** st_dev and st_ino come first on both architectures. */
 const STAT_DEV = 0;
 const STAT_INO = 8;
+const KEY_WORDS = 4;
 /** Offsets in struct statx (uapi/linux/stat.h). */
 const STATX_MODE = 28;
 const STATX_SIZE = 40;
@@ -23,14 +24,20 @@ export function statInto(path: string, flags: number, into: Buffer): number {
   return call(syscallTable().nr.newfstatat, path, addressOf(into), flags, 0);
 }
 
+const ZERO = 48;
 const entry = allocate(16);
 const entryAt = addressOf(entry);
 
-/** stat(2) of the entry `name` of an open directory; `into` is made by `allocate`. */
-export function statEntry(directory: number, name: number, into: Buffer): boolean {
-  entry.fill(0);
-  entry.write(String(name), 'latin1');
-  return libc().syscall(syscallTable().nr.newfstatat, directory, entryAt, addressOf(into), 0, 0, 0) === 0;
+/** stat(2) of the entry `name` of an open directory, into a buffer at `address`. */
+export function statEntry(directory: number, name: number, address: number): boolean {
+  let at = entry.length - 1;
+  let rest = name;
+  // The text ends with the 0 that is there.
+  do {
+    entry[--at] = ZERO + (rest % 10);
+    rest = Math.floor(rest / 10);
+  } while (rest > 0);
+  return libc().syscall(syscallTable().nr.newfstatat, directory, entryAt + at, address, 0, 0, 0) === 0;
 }
 
 /** statx(2) likewise. */
@@ -44,8 +51,22 @@ function call(nr: number, path: string, a: number, b: number, c: number): number
   return libc().syscall(nr, AT_FDCWD, addressOf(bytes), a, b, c, 0) === -1 ? errno() : 0;
 }
 
-/** What tells an open file from all others, as long as it is open. */
-export const fileKey = (stat: Buffer): string => `${stat.toString('latin1', STAT_DEV, STAT_INO + 8)}`;
+/** What tells an open file from all others, as long as it is open: st_dev and st_ino, in words. */
+export class FileKey {
+  private readonly words = new Uint32Array(KEY_WORDS);
+
+  constructor(stat: Buffer) {
+    for (let i = 0; i < KEY_WORDS; i++) this.words[i] = stat.readUInt32LE(STAT_DEV + 4 * i);
+  }
+
+  is(stat: Buffer): boolean {
+    for (let i = 0; i < KEY_WORDS; i++) if (this.words[i] !== stat.readUInt32LE(STAT_DEV + 4 * i)) return false;
+    return true;
+  }
+}
+
+/** A part of the key, to look it up by. */
+export const fileHash = (stat: Buffer): number => stat.readUInt32LE(STAT_INO);
 
 export const isDirectory = (stat: Buffer): boolean => (modeOf(stat) & TYPE) === DIRECTORY;
 

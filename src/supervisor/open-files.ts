@@ -2,15 +2,16 @@
 import { IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, IN_MODIFY, O_CLOEXEC, O_RDONLY, O_RDWR } from '../os/constants.ts';
 import { Inotify } from '../os/inotify.ts';
 import { check, libc } from '../os/libc.ts';
-import { allocate } from '../os/memory.ts';
-import { fileKey, statEntry, statInto } from '../os/stat.ts';
+import { addressOf, allocate } from '../os/memory.ts';
+import { FileKey, fileHash, statEntry, statInto } from '../os/stat.ts';
 import type { DeviceFile, DeviceNode } from './device-node.ts';
 
 /** An opened device. */
 export interface OpenFile {
   readonly file: DeviceFile;
   readonly node: DeviceNode;
-  readonly key: string;
+  readonly key: FileKey;
+  readonly hash: number;
   readonly closeWatch: number;
   /** -1: none. */
   readonly doorbellWatch: number;
@@ -27,9 +28,10 @@ export class OpenFiles {
    */
   readonly closes = new Inotify();
   readonly doorbells = new Inotify();
-  private readonly byKey = new Map<string, OpenFile>();
+  private readonly byHash = new Map<number, OpenFile[]>();
   private readonly byCloseWatch = new Map<number, OpenFile>();
   private readonly stat = allocate(STAT_BYTES);
+  private readonly statAt = addressOf(this.stat);
 
   /**
    * Takes a file up that `node` has opened; a descriptor for the program, opened with `flags`, which the caller gives away and
@@ -47,13 +49,16 @@ export class OpenFiles {
     const open: OpenFile = {
       file,
       node,
-      key: fileKey(this.stat),
+      key: new FileKey(this.stat),
+      hash: fileHash(this.stat),
       closeWatch: this.closes.watch(path, memory ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE),
       doorbellWatch: memory ? this.doorbells.watch(path, IN_MODIFY) : -1,
     };
     const fd = check(libc().open(path, (memory ? O_RDWR : O_RDONLY) | flags | O_CLOEXEC, 0), 'open');
     this.list.push(open);
-    this.byKey.set(open.key, open);
+    const same = this.byHash.get(open.hash);
+    if (same === undefined) this.byHash.set(open.hash, [open]);
+    else same.push(open);
     this.byCloseWatch.set(open.closeWatch, open);
     return fd;
   }
@@ -63,8 +68,9 @@ export class OpenFiles {
    * own number and not its name, which anybody may give to a file.
    */
   in(directory: number, fd: number): OpenFile | null {
-    if (this.list.length === 0 || !statEntry(directory, fd, this.stat)) return null;
-    return this.byKey.get(fileKey(this.stat)) ?? null;
+    const { stat } = this;
+    if (this.list.length === 0 || !statEntry(directory, fd, this.statAt)) return null;
+    return this.byHash.get(fileHash(stat))?.find(({ key }) => key.is(stat)) ?? null;
   }
 
   /** Rings for what was written since the last look; how many. */
@@ -87,7 +93,9 @@ export class OpenFiles {
     const at = this.list.indexOf(open);
     if (at < 0) return;
     this.list.splice(at, 1);
-    this.byKey.delete(open.key);
+    const same = this.byHash.get(open.hash)!;
+    same.splice(same.indexOf(open), 1);
+    if (same.length === 0) this.byHash.delete(open.hash);
     this.byCloseWatch.delete(open.closeWatch);
     this.closes.unwatch(open.closeWatch);
     if (open.doorbellWatch >= 0) this.doorbells.unwatch(open.doorbellWatch);

@@ -23,6 +23,8 @@ const SPIN_US = 50;
 const BUSY_SHARE = 0.1;
 /** While the engine is busy, trapped calls are looked for every so many rounds: a look is a system call. */
 const LOOK_EVERY = 8;
+/** While it is awake, what else there is, and is less urgent, is looked for at every so many looks. */
+const LOOK_AROUND_EVERY = 8;
 /** How long the thread's own event loop may wait for its turn, in microseconds, while there is work. */
 const SLICE_US = 10_000;
 const MAX_SLEEP_MS = 60_000;
@@ -97,6 +99,9 @@ export class Service {
   private rung = false;
   private lastActivity = 0;
   private rounds = 0;
+  private looks = 0;
+  /** The last round found something to do. */
+  private busy = false;
   private nextTurn = Number.POSITIVE_INFINITY;
 
   constructor(parts: ServiceParts, watch: ProgramWatch, programs: Programs) {
@@ -136,7 +141,7 @@ export class Service {
     const end = monotonic() + SLICE_US;
     do {
       const spinning = this.arrived || !engine.idle || engine.now - this.lastActivity < this.spinUs;
-      if (!spinning || ++this.rounds % LOOK_EVERY === 0) {
+      if (!spinning || !this.busy || ++this.rounds % LOOK_EVERY === 0) {
         if (!this.look(spinning)) return;
         // Programs that open files, and no device, leave the engine alone.
         if (files.list.length === 0 && !this.linkReady && !spinning && this.timeout() !== 0) continue;
@@ -171,7 +176,8 @@ export class Service {
     this.arrived = false;
     this.linkReady = false;
     const received = engine.progress();
-    if (rung > 0 || received > 0 || this.arrived) this.lastActivity = engine.now;
+    this.busy = rung > 0 || received > 0 || this.arrived;
+    if (this.busy) this.lastActivity = engine.now;
     this.nextTurn = engine.now + turn() * 1000;
   }
 
@@ -191,7 +197,8 @@ export class Service {
         }
       }
     }
-    if (!polled.wait(timeout)) return true;
+    const around = !spinning || ++this.looks % LOOK_AROUND_EVERY === 0;
+    if (!polled.wait(timeout, around ? OTHERS + 1 : LISTENER + 1)) return true;
     let goOn = true;
     if (polled.readable(OTHERS)) {
       const count = epoll.wait(0);

@@ -10,6 +10,7 @@ import { Attr } from './layout.ts';
 import { type AttrSpec, FROM } from './spec.ts';
 
 const MAX_U32 = 0xffffffff;
+const TWO_32 = 2 ** 32;
 
 /** What the driver is told and tells besides the common (`struct ib_udata`). */
 export interface DriverData {
@@ -37,12 +38,13 @@ const NOTHING: Buffer = Buffer.alloc(0);
 const SCRATCH = 4096;
 const scratch = Buffer.from(new ArrayBuffer(SCRATCH));
 const FLAGS_BYTES = 2;
+/** For one number. */
+const small = Buffer.from(new ArrayBuffer(8));
 
 export class Attributes implements DriverData {
   readonly file: UverbsFile;
   readonly caller: Caller;
   private readonly given = new Map<number, Given>();
-  private readonly small = Buffer.alloc(8);
 
   constructor(file: UverbsFile, caller: Caller) {
     this.file = file;
@@ -94,7 +96,7 @@ export class Attributes implements DriverData {
 
   /** 64 bits as a number: what is above 2^53 loses its last bits, and is above all that a check lets pass. */
   u64(id: number): number {
-    return Number(this.bytes(id).readBigUInt64LE(0));
+    return addressAt(this.bytes(id), 0);
   }
 
   /** uverbs_get_const: EINVAL above `most`. */
@@ -118,7 +120,7 @@ export class Attributes implements DriverData {
   object<K extends ObjectKind>(id: number, kind: K): ObjectOf[K] {
     const bytes = this.bytes(id);
     if (bytes.length === 0) refuse('ENOENT', `attribute ${id} is not given`);
-    return this.file.lookup(kind, Number(bytes.readBigUInt64LE(0)));
+    return this.file.lookup(kind, addressAt(bytes, 0));
   }
 
   /** A file descriptor. EBADF below 0. */
@@ -148,13 +150,13 @@ export class Attributes implements DriverData {
   }
 
   putU32(id: number, value: number): void {
-    this.small.writeUInt32LE(value, 0);
-    this.put(id, this.small.subarray(0, 4));
+    small.writeUInt32LE(value, 0);
+    this.put(id, small.subarray(0, 4));
   }
 
   putU64(id: number, value: number): void {
-    this.small.writeBigUInt64LE(BigInt(value), 0);
-    this.put(id, this.small);
+    small.writeBigUInt64LE(BigInt(value), 0);
+    this.put(id, small);
   }
 
   /** uverbs_copy_to_struct_or_zero: what the program has room for beyond the structure is zeroed. */
@@ -171,8 +173,8 @@ export class Attributes implements DriverData {
   putReference(id: number, value: number): void {
     const given = this.given.get(id);
     if (given === undefined) return;
-    this.small.writeBigUInt64LE(BigInt(value), 0);
-    this.copyOut(given.at + Attr.data, this.small, 8);
+    small.writeBigUInt64LE(BigInt(value), 0);
+    this.copyOut(given.at + Attr.data, small, 8);
   }
 
   // DriverData
@@ -206,12 +208,12 @@ export class Attributes implements DriverData {
 
   // uverbs_set_output
   private markWritten(given: Given): void {
-    this.small.writeUInt16LE(given.flags | AttrFlag.VALID_OUTPUT, 0);
-    this.copyOut(given.at + Attr.flags, this.small, FLAGS_BYTES);
+    small.writeUInt16LE(given.flags | AttrFlag.VALID_OUTPUT, 0);
+    this.copyOut(given.at + Attr.flags, small, FLAGS_BYTES);
   }
 }
 
 /** A pointer; of one beyond 2^53 no more than that it is beyond all memory. */
 export function addressAt(bytes: Buffer, at: number): number {
-  return Number(bytes.readBigUInt64LE(at));
+  return bytes.readUInt32LE(at) + bytes.readUInt32LE(at + 4) * TWO_32;
 }

@@ -1,5 +1,5 @@
 // RDMA_VERBS_IOCTL (drivers/infiniband/core/uverbs_ioctl.c): which method, with which attributes.
-import { Attributes } from './attributes.ts';
+import { Attributes, addressAt } from './attributes.ts';
 import type { Caller } from './caller.ts';
 import { EFAULT, EINVAL, EPROTONOSUPPORT, errnoOf } from './errno.ts';
 import { extensionOf, runExtension } from './extension.ts';
@@ -47,7 +47,7 @@ function dispatch(file: UverbsFile, caller: Caller, address: number): number {
   const length = header.readUInt16LE(IoctlHdr.length);
   const count = header.readUInt16LE(IoctlHdr.numAttrs);
   if (length > PAGE || length !== IoctlHdr.size + count * Attr.size) return EINVAL;
-  if (header.readBigUInt64LE(IoctlHdr.reserved1) !== 0n || header.readUInt32LE(IoctlHdr.reserved2) !== 0) {
+  if (addressAt(header, IoctlHdr.reserved1) !== 0 || header.readUInt32LE(IoctlHdr.reserved2) !== 0) {
     return EPROTONOSUPPORT;
   }
   if (header.readUInt32LE(IoctlHdr.driverId) !== file.device.abi.driverId) return EINVAL;

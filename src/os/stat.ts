@@ -26,10 +26,11 @@ export function statInto(path: string, flags: number, into: Buffer): number {
 
 const ZERO = 48;
 const entry = allocate(16);
-const entryAt = addressOf(entry);
+let entryAt = 0;
 
 /** stat(2) of the entry `name` of an open directory, into a buffer at `address`. */
 export function statEntry(directory: number, name: number, address: number): boolean {
+  if (entryAt === 0) entryAt = addressOf(entry);
   let at = entry.length - 1;
   let rest = name;
   // The text ends with the 0 that is there.

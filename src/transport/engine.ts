@@ -87,6 +87,9 @@ export class Engine {
   private unflushed = false;
   /** The last look took in all it may: there may be more. */
   private behind = false;
+  /** The last look found nothing. The packets of the last look that found some were there at once: there is no time to spare. */
+  private waited = false;
+  private hurried = false;
   /** Doorbells since the last call of progress(). */
   private rings = 0;
   /** Those of queue pairs in error: a poster that fills a long queue again and again must not keep us from the others. */
@@ -120,6 +123,10 @@ export class Engine {
     if (this.acks.count > 0) this.sendAcks(false);
     const received = this.port.poll(this.receive, RX_BUDGET);
     this.placement.settle();
+    if (received > 0) {
+      this.hurried = !this.waited;
+      this.waited = false;
+    } else this.waited = true;
     this.behind = received >= RX_BUDGET;
     if (this.timers.next <= this.now) this.runTimers();
     if (this.prober.next <= this.now) this.prober.expire();
@@ -154,7 +161,7 @@ export class Engine {
     }
     this.rings = 1;
     this.runActive();
-    if (this.acks.count > 0) this.sendAcks(true);
+    if (this.hurried && this.acks.count > 0) this.sendAcks(true);
     if (this.unflushed) this.flush();
   }
 

@@ -45,7 +45,7 @@ export class LocalMemory implements Memory {
 /** A part of another memory. */
 export class MemorySlice implements Memory {
   readonly byteLength: number;
-  readonly writeParts: Memory['writeParts'];
+  readonly writeParts?: NonNullable<Memory['writeParts']>;
   private readonly whole: Memory;
   private readonly start: number;
 

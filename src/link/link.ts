@@ -81,7 +81,7 @@ export interface Link {
   readonly addresses: readonly LinkAddress[];
   /** Bytes of the largest IP packet. */
   readonly mtu: number;
-  /** Bytes of the largest datagram where those it takes are no IP packets and may be longer than {@link mtu}; else absent. */
+  /** Bytes of the largest datagram where those it takes are no IP packets and may be longer than {@link mtu}; else 0 or absent. */
   readonly jumbo?: number;
   /** The name of the network interface, where there is one. */
   readonly netdev: string;

@@ -89,7 +89,7 @@ export class LoopbackLink implements Link {
   readonly addresses: readonly LinkAddress[];
   readonly mtu: number;
   /** Unless checksums show that real packets are wanted. */
-  readonly jumbo: number | undefined;
+  readonly jumbo: number;
   readonly netdev: string;
   readonly needsChecksum: boolean;
   readonly window: number;
@@ -117,7 +117,7 @@ export class LoopbackLink implements Link {
     this.mtu = options.mtu ?? 4200;
     this.netdev = options.netdev ?? '';
     this.needsChecksum = options.needsChecksum ?? false;
-    this.jumbo = this.needsChecksum ? undefined : JUMBO;
+    this.jumbo = this.needsChecksum ? 0 : JUMBO;
     this.window = options.capacity ?? 4 * 1024 * 1024;
     this.flows = new FlowTable((o) => new LoopbackFlow(this, o));
     this.tx = this.writing.buf;
@@ -132,7 +132,7 @@ export class LoopbackLink implements Link {
   }
 
   reserve(flow: Flow, length: number): number {
-    if (length + headerBytes(flow.family) > (this.jumbo ?? this.mtu)) {
+    if (length + headerBytes(flow.family) > Math.max(this.jumbo, this.mtu)) {
       throw new RangeError(`a datagram of ${length} bytes does not fit the MTU of ${this.mtu}`);
     }
     const batch = this.writing;

@@ -59,7 +59,7 @@ class RocePath implements Path {
     this.window = new PeerWindow(limit);
     this.reads = new PeerWindow(limit);
     this.unconfirmed = unconfirmed;
-    this.jumbo = flow.link.jumbo === undefined ? 0 : JUMBO_PAYLOAD;
+    this.jumbo = flow.link.jumbo ? JUMBO_PAYLOAD : 0;
   }
 }
 

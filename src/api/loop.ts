@@ -12,6 +12,11 @@ import type { SoftQp } from '../transport/qp.ts';
  * about 10 µs, and a program that waits for an answer mostly gets it sooner. Other work of the event loop goes on meanwhile.
  */
 const SPIN_US = 100;
+/**
+ * The same after something was said that wants an answer from a program, not from a device: when connections are made, each side
+ * has objects to create, and a CPU that was idle meanwhile takes longer to wake than the answer to come.
+ */
+const DIALOGUE_US = 1000;
 
 /** Something that waits for the engine: it looks, after each step, whether what it waits for has come. */
 export interface Watcher {
@@ -32,6 +37,7 @@ export class EngineLoop {
   private arrived = false;
   private timer: NodeJS.Timeout | null = null;
   private lastActivity = 0;
+  private spinUntil = 0;
   private closed = false;
   private readonly service = (): void => this.step();
   private readonly woken = (): void => {
@@ -61,6 +67,12 @@ export class EngineLoop {
   posted(): void {
     this.lastActivity = this.engine.now;
     if (!this.scheduled) this.schedule();
+  }
+
+  /** The same, and the peer's program is to answer it. */
+  said(): void {
+    this.spinUntil = this.engine.now + DIALOGUE_US;
+    this.posted();
   }
 
   /** Rings the doorbell of a queue pair whose last request could not be posted. */
@@ -112,7 +124,7 @@ export class EngineLoop {
     for (const watcher of this.watchers) watcher.check();
     const busy = this.arrived || !engine.idle;
     if (received > 0 || busy) this.lastActivity = engine.now;
-    if (busy || engine.now - this.lastActivity < SPIN_US) {
+    if (busy || engine.now - this.lastActivity < SPIN_US || engine.now < this.spinUntil) {
       setImmediate(this.service);
       return;
     }

@@ -18,7 +18,7 @@ const SPIN_US = 100;
  * idle: where others want them, whoever waits awake keeps the peer from answering. So an answer that comes later halves the
  * time for the next.
  */
-const DIALOGUE_US = 500;
+const DIALOGUE_US = 700;
 
 /** Something that waits for the engine: it looks, after each step, whether what it waits for has come. */
 export interface Watcher {
@@ -144,7 +144,7 @@ export class EngineLoop {
   private learn(): void {
     this.answered = true;
     const soon = this.engine.now - this.saidAt < DIALOGUE_US;
-    this.patience = soon ? Math.min(DIALOGUE_US, this.patience + DIALOGUE_US / 16) : this.patience / 2;
+    this.patience = soon ? Math.min(DIALOGUE_US, this.patience + DIALOGUE_US / 4) : this.patience / 2;
   }
 
   private sleep(): void {

@@ -62,7 +62,7 @@ export class CmHost implements Watcher {
     this.cmDevice = { gsi, ib };
     this.rdma = new RdmaCm({ random: randomInt, portRules: hostPortRules() });
     this.rdma.addDevice(this.cmDevice);
-    gsi.onPosted = () => device.loop.posted();
+    gsi.onPosted = () => device.loop.said();
     device.loop.watch(this);
     device.closers.push(() => this.close());
   }

@@ -12,6 +12,13 @@ import type { SoftQp } from '../transport/qp.ts';
  * about 10 µs, and a program that waits for an answer mostly gets it sooner. Other work of the event loop goes on meanwhile.
  */
 const SPIN_US = 100;
+/**
+ * The same after something was said that wants an answer from a program, not from a device: when connections are made, each side
+ * has objects to create, and a CPU that was idle meanwhile takes longer to wake than the answer to come. That is so where CPUs are
+ * idle: where others want them, whoever waits awake keeps the peer from answering. So an answer that comes later halves the
+ * time for the next.
+ */
+const DIALOGUE_US = 700;
 
 /** Something that waits for the engine: it looks, after each step, whether what it waits for has come. */
 export interface Watcher {
@@ -32,6 +39,10 @@ export class EngineLoop {
   private arrived = false;
   private timer: NodeJS.Timeout | null = null;
   private lastActivity = 0;
+  /** When {@link said} was called, and whether anything has come since. */
+  private saidAt = Number.NEGATIVE_INFINITY;
+  private answered = true;
+  private patience = DIALOGUE_US;
   private closed = false;
   private readonly service = (): void => this.step();
   private readonly woken = (): void => {
@@ -61,6 +72,13 @@ export class EngineLoop {
   posted(): void {
     this.lastActivity = this.engine.now;
     if (!this.scheduled) this.schedule();
+  }
+
+  /** The same, and the peer's program is to answer it. */
+  said(): void {
+    this.saidAt = this.engine.now;
+    this.answered = false;
+    this.posted();
   }
 
   /** Rings the doorbell of a queue pair whose last request could not be posted. */
@@ -109,16 +127,24 @@ export class EngineLoop {
     this.arrived = false;
     const { engine } = this;
     const received = engine.progress();
+    if (received > 0 && !this.answered) this.learn();
     for (const watcher of this.watchers) watcher.check();
     const busy = this.arrived || !engine.idle;
     if (received > 0 || busy) this.lastActivity = engine.now;
-    if (busy || engine.now - this.lastActivity < SPIN_US) {
+    if (busy || engine.now - this.lastActivity < SPIN_US || engine.now - this.saidAt < this.patience) {
       setImmediate(this.service);
       return;
     }
     this.scheduled = false;
     this.onSleep?.();
     this.sleep();
+  }
+
+  /** An answer has come: is it worth while to wait awake for the next? */
+  private learn(): void {
+    this.answered = true;
+    const soon = this.engine.now - this.saidAt < DIALOGUE_US;
+    this.patience = soon ? Math.min(DIALOGUE_US, this.patience + DIALOGUE_US / 4) : this.patience / 2;
   }
 
   private sleep(): void {

@@ -1,6 +1,9 @@
 // The protocol of rsocket(7) over one connected queue pair: bytes are written by RDMA into a buffer of the peer's, which says
 // with credits where there is room again. What is here knows no streams: RdmaSocket makes one of it.
-import { SendFlags, WcOpcode, WcStatus, WrOpcode } from '../core/constants.ts';
+import { randomInt } from 'node:crypto';
+import { Access, SendFlags, WcOpcode, WcStatus, WrOpcode } from '../core/constants.ts';
+import type { MemoryRegion as CoreMr } from '../core/mr.ts';
+import { deregMr, regMr } from '../core/verbs-mr.ts';
 import {
   emitRsConn,
   RS_CONN_LEN,
@@ -18,6 +21,7 @@ import {
 import type { Completion } from './completion.ts';
 import type { CompletionQueue } from './cq.ts';
 import { WcError } from './errors.ts';
+import { Inflow } from './inflow.ts';
 import type { MemoryRegion } from './mr.ts';
 import type { ProtectionDomain } from './pd.ts';
 import type { QueuePair } from './qp.ts';
@@ -29,12 +33,14 @@ const SGL_SIZE = 2;
 const CTRL_MAX = 4;
 /** Bytes of one write at most (`RS_MAX_TRANSFER`). */
 const MAX_TRANSFER = 65536;
+/** So that the peer goes on while what it has written is read, and its other half is granted. */
+const BUFFER = 1 << 20;
 const POLL = 64;
 const WRITE_WITH_IMM = WrOpcode.RDMA_WRITE_WITH_IMM;
 const { SIGNALED, INLINE } = SendFlags;
 
 export interface RSocketOptions {
-  /** Bytes received and not yet read, and bytes written and not yet acknowledged. Default 256 KiB each. */
+  /** Bytes received and not yet read, and bytes written and not yet acknowledged. Default 1 MiB each. */
   readonly receiveBuffer?: number;
   readonly sendBuffer?: number;
 }
@@ -61,7 +67,8 @@ export class RSocket {
   readonly qp: QueuePair;
   private readonly cq: CompletionQueue;
   private readonly events: RSocketEvents;
-  private readonly receive: MemoryRegion;
+  private readonly receive: CoreMr;
+  private readonly inflow: Inflow;
   private readonly send: MemoryRegion;
   private readonly targets: MemoryRegion;
   private readonly completions: Completion[] = [];
@@ -81,7 +88,6 @@ export class RSocket {
   private remoteBigEndian = false;
   // Receiving
   private readonly arrived: number[] = [];
-  private readAt = 0;
   private freeAt: number;
   /** Bytes of the buffer that have been read and not yet been granted again. */
   private readable: number;
@@ -106,9 +112,12 @@ export class RSocket {
     this.qp = qp;
     this.cq = cq;
     this.events = events;
-    const receive = evenSize(options.receiveBuffer ?? 256 * 1024);
-    const send = evenSize(options.sendBuffer ?? 256 * 1024);
-    this.receive = pd.regMr(Buffer.alloc(receive), { access: ['LOCAL_WRITE', 'REMOTE_WRITE'] });
+    const receive = evenSize(options.receiveBuffer ?? BUFFER);
+    const send = evenSize(options.sendBuffer ?? BUFFER);
+    this.inflow = new Inflow(receive);
+    this.inflow.grant(receive / 2);
+    const access = Access.LOCAL_WRITE | Access.REMOTE_WRITE;
+    this.receive = regMr(pd.core, this.inflow, { access, iova: 4096 * randomInt(1, 2 ** 32) });
     this.send = pd.regMr(Buffer.alloc(send));
     this.targets = pd.regMr(Buffer.alloc(SGL_SIZE * RS_SGE_LEN), { access: ['LOCAL_WRITE', 'REMOTE_WRITE'] });
     this.sendFree = send;
@@ -133,7 +142,7 @@ export class RSocket {
       credits: this.rqSize,
       iomapSize: 0,
       targetSgl: { addr: targets.addr, key: targets.rkey, length: SGL_SIZE },
-      dataBuf: { addr: receive.addr, key: receive.rkey, length: receive.length / 2 },
+      dataBuf: { addr: receive.iova, key: receive.rkey, length: receive.length / 2 },
     });
     return out;
   }
@@ -286,27 +295,18 @@ export class RSocket {
   private deliver(): void {
     while (this.arrived.length > 0 && !this.paused) {
       const n = this.arrived.shift()!;
-      // A peer that claims more than it was granted would have us read what it wrote before.
-      if (n > this.receive.length / 2) return this.fail(new RangeError(`the peer claims to have written ${n} bytes`));
-      const bytes = this.taken(n);
+      for (let left = n; left > 0; ) {
+        const bytes = this.inflow.take(left);
+        if (bytes === null) return this.fail(new RangeError(`the peer claims to have written ${n} bytes`));
+        left -= bytes.length;
+        if (!this.events.data(bytes)) this.paused = true;
+      }
       this.readSeq = (this.readSeq + 1) & 0xffff;
       this.readable += n;
-      if (!this.events.data(bytes)) this.paused = true;
     }
     if (this.arrived.length > 0 || !this.endPending) return;
     this.endPending = false;
     this.events.end();
-  }
-
-  /** A copy: the peer writes there again. */
-  private taken(n: number): Buffer {
-    const { buffer } = this.receive;
-    const first = Math.min(n, buffer.length - this.readAt);
-    const bytes = Buffer.allocUnsafe(n);
-    buffer.copy(bytes, 0, this.readAt, this.readAt + first);
-    if (first < n) buffer.copy(bytes, first, 0, n - first);
-    this.readAt = (this.readAt + n) % buffer.length;
-    return bytes;
   }
 
   /** More is wanted. */
@@ -327,7 +327,8 @@ export class RSocket {
     this.creditSeq = (this.readSeq + this.rqSize / 2) & 0xffff;
     const message = rsMessage(RsOp.SGL, (this.readSeq + this.rqSize) & 0xffff);
     if (!room) return this.control(message);
-    const sge = { addr: this.receive.addr + this.freeAt, key: this.receive.rkey, length: half };
+    const sge = { addr: this.receive.iova + this.freeAt, key: this.receive.rkey, length: half };
+    this.inflow.grant(half);
     this.readable -= half;
     this.freeAt = (this.freeAt + half) % this.receive.length;
     const bytes = Buffer.alloc(RS_SGE_LEN);
@@ -356,7 +357,8 @@ export class RSocket {
   /** Nobody is to be told anything more. */
   close(): void {
     this.stopped = true;
-    for (const mr of [this.receive, this.send, this.targets]) mr.close();
+    for (const mr of [this.send, this.targets]) mr.close();
+    if (!this.receive.destroyed) deregMr(this.receive);
   }
 }
 

@@ -31,7 +31,7 @@ export class Connection {
   /** Why it failed. */
   reason: string | null = null;
   /** Rendezvous sends that have not been read yet. */
-  readonly ready = new Map<number, Request & { release(): void }>();
+  readonly ready = new Map<number, Request>();
   private readonly queue: Outgoing[] = [];
   private readonly posted: Outgoing[] = [];
   private readonly depth: number;
@@ -100,10 +100,7 @@ export class Connection {
     this.state = 'failed';
     this.reason = reason;
     for (const { completed } of this.queue.splice(0)) completed(false);
-    for (const request of this.ready.values()) {
-      request.release();
-      request.finish('failed');
-    }
+    for (const request of this.ready.values()) request.finish('failed');
     this.ready.clear();
   }
 
@@ -121,7 +118,7 @@ export class Connection {
       const { wr } = this;
       wr.opcode = next.opcode;
       wr.flags = SendFlags.SIGNALED;
-      wr.sge = [next.sge];
+      wr.sge[0] = next.sge;
       wr.numSge = next.sge.length === 0 ? 0 : 1;
       wr.remoteAddr = next.remoteAddr;
       wr.rkey = next.rkey;

@@ -3,7 +3,7 @@
 import { checkInteger, fail } from '../../core/check.ts';
 import { Access } from '../../core/constants.ts';
 import type { ProtectionDomain } from '../../core/pd.ts';
-import { deregMr, regMr } from '../../core/verbs.ts';
+import { regMr } from '../../core/verbs.ts';
 import { type Connection, READ, WRITE } from './connection.ts';
 import { MatchedQueue, type Tag, type Wanted } from './matched-queue.ts';
 import { type Header, Kind } from './protocol.ts';
@@ -26,6 +26,10 @@ export interface ActiveMessage {
 }
 
 export type Handler = (message: ActiveMessage) => void;
+
+/** Of a message that is its header alone, and of whose leaving nobody need know. */
+const NOTHING = (): boolean => true;
+const IGNORED = (): void => {};
 
 const MAX_ARGS = 8;
 const HANDLERS = 256;
@@ -68,7 +72,7 @@ export class PsmEndpoint {
   /** Sends a part of a region; done when the part may be used again. Messages to one endpoint keep their order. */
   isend(connection: Connection, tag: Tag, span: Span): Request {
     this.checkSpan('psm.isend', span, 0);
-    const request = this.hold(new Request('send'), span);
+    const request = new Request('send', span.mr);
     request.tag = this.cut(tag);
     request.messageLength = span.length;
     request.length = span.length;
@@ -88,17 +92,11 @@ export class PsmEndpoint {
     const { memory } = span.mr;
     const region = regMr(this.pd, memory, { offset: span.offset, length: span.length, access: Access.REMOTE_READ });
     const id = this.nextId++;
-    const release = (): void => deregMr(region);
-    connection.ready.set(id, Object.assign(request, { release }));
+    request.readable = region;
+    connection.ready.set(id, request);
     const { iova: addr, rkey } = region;
     const header = { kind: Kind.READY, tag: request.tag, length: span.length, id, addr, rkey };
-    this.wire.send(
-      connection,
-      header,
-      0,
-      () => true,
-      () => {},
-    );
+    this.wire.send(connection, header, 0, NOTHING, IGNORED);
   }
 
   /** Posts a receive into a part of a region. `source` null: from anybody. */
@@ -143,7 +141,7 @@ export class PsmEndpoint {
 
   private receive(wanted: Wanted, span: Span): Receive {
     this.checkSpan('psm.irecv', span, Access.LOCAL_WRITE);
-    return { ...wanted, span, request: this.hold(new Request('receive'), span) };
+    return { ...wanted, span, request: new Request('receive', span.mr) };
   }
 
   private deliver({ request, span }: Receive, message: Message): void {
@@ -159,14 +157,7 @@ export class PsmEndpoint {
     const connection = this.connections.get(message.source)!;
     const done = (ok: boolean): void => {
       request.finish(ok ? status : 'failed');
-      if (ok)
-        this.wire.send(
-          connection,
-          { kind: Kind.DONE, id: message.id },
-          0,
-          () => true,
-          () => {},
-        );
+      if (ok) this.wire.send(connection, { kind: Kind.DONE, id: message.id }, 0, NOTHING, IGNORED);
     };
     if (request.length === 0) return done(true);
     const sge = { addr: span.mr.iova + span.offset, length: request.length, lkey: span.mr.lkey };
@@ -225,7 +216,6 @@ export class PsmEndpoint {
       case Kind.DONE: {
         const request = connection.ready.get(header.id);
         connection.ready.delete(header.id);
-        request?.release();
         return request?.finish();
       }
       case Kind.ACTIVE:
@@ -263,18 +253,6 @@ export class PsmEndpoint {
     if ((mr.access & right) !== right) fail(verb, 'EINVAL', 'the region was registered without LOCAL_WRITE');
     checkInteger(verb, 'offset', offset, 0, mr.length);
     checkInteger(verb, 'length', length, 0, mr.length - offset);
-  }
-
-  // A region that a request is about is not deregistered before the request is done.
-  private hold(request: Request, { mr }: Span): Request {
-    const finish = request.finish.bind(request);
-    mr.users++;
-    request.finish = (status) => {
-      if (request.done) return;
-      mr.users--;
-      finish(status);
-    };
-    return request;
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 // What endpoints say to each other: over datagrams to get connected, over their reliable connection from then on. Big-endian.
+import { getU32, getU64, putU32, putU64 } from '../../wire/bytes.ts';
 import type { Tag } from './matched-queue.ts';
 
 /** On the connection. */
@@ -30,29 +31,32 @@ export interface Header {
   readonly rkey: number;
 }
 
+const NO_TAG: Tag = [0, 0, 0];
+
 export function writeHeader(buf: Buffer, at: number, h: Partial<Header> & { readonly kind: number }): void {
-  buf.fill(0, at, at + HEADER);
+  const tag = h.tag ?? NO_TAG;
   buf[at + AT.KIND] = h.kind;
   buf[at + AT.HANDLER] = h.handler ?? 0;
   buf[at + AT.ARGS] = h.args ?? 0;
-  buf.writeUInt32BE(h.id ?? 0, at + AT.ID);
-  buf.writeUInt32BE(h.length ?? 0, at + AT.LENGTH);
-  for (const [i, word] of (h.tag ?? []).entries()) buf.writeUInt32BE(word >>> 0, at + AT.TAG + 4 * i);
-  buf.writeBigUInt64BE(BigInt(h.addr ?? 0), at + AT.ADDR);
-  buf.writeUInt32BE(h.rkey ?? 0, at + AT.RKEY);
+  buf[at + 3] = 0;
+  putU32(buf, at + AT.ID, h.id ?? 0);
+  putU32(buf, at + AT.LENGTH, h.length ?? 0);
+  for (let i = 0; i < 3; i++) putU32(buf, at + AT.TAG + 4 * i, tag[i]);
+  putU64(buf, at + AT.ADDR, h.addr ?? 0);
+  putU32(buf, at + AT.RKEY, h.rkey ?? 0);
+  putU32(buf, at + AT.RKEY + 4, 0);
 }
 
 export function readHeader(buf: Buffer, at: number): Header {
-  const word = (offset: number): number => buf.readUInt32BE(at + offset);
   return {
     kind: buf[at + AT.KIND],
     handler: buf[at + AT.HANDLER],
     args: buf[at + AT.ARGS],
-    id: word(AT.ID),
-    length: word(AT.LENGTH),
-    tag: [word(AT.TAG), word(AT.TAG + 4), word(AT.TAG + 8)],
-    addr: Number(buf.readBigUInt64BE(at + AT.ADDR)),
-    rkey: word(AT.RKEY),
+    id: getU32(buf, at + AT.ID),
+    length: getU32(buf, at + AT.LENGTH),
+    tag: [getU32(buf, at + AT.TAG), getU32(buf, at + AT.TAG + 4), getU32(buf, at + AT.TAG + 8)],
+    addr: getU64(buf, at + AT.ADDR),
+    rkey: getU32(buf, at + AT.RKEY),
   };
 }
 

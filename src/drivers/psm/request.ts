@@ -1,5 +1,6 @@
 // Requests: what isend and irecv give, and test and wait ask.
 import type { MemoryRegion } from '../../core/mr.ts';
+import { deregMr } from '../../core/verbs.ts';
 import type { Envelope, Tag, Wanted } from './matched-queue.ts';
 
 export type RequestStatus = 'ok' | 'truncated' | 'cancelled' | 'failed';
@@ -20,12 +21,21 @@ export class Request {
   tag: Tag = [0, 0, 0];
   messageLength = 0;
   length = 0;
+  /** What the receiver of a rendezvous reads from: it ends with the message. */
+  readable: MemoryRegion | null = null;
+  private readonly region: MemoryRegion;
 
-  constructor(kind: 'send' | 'receive') {
+  /** `region` is not deregistered before the request is done. */
+  constructor(kind: 'send' | 'receive', region: MemoryRegion) {
     this.kind = kind;
+    this.region = region;
+    region.users++;
   }
 
   finish(status: RequestStatus = this.status): void {
+    if (this.done) return;
+    if (this.readable !== null) deregMr(this.readable);
+    this.region.users--;
     this.status = status;
     this.done = true;
   }

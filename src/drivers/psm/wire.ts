@@ -77,6 +77,7 @@ export class Wire {
   /** What waits for a slot to leave from. */
   private readonly waiting: (() => void)[] = [];
   private readonly wcs: WorkCompletion[] = [];
+  private readonly recvWr = new RecvWr();
   private working = false;
 
   constructor(pd: ProtectionDomain, options: WireOptions, take: Take) {
@@ -202,7 +203,8 @@ export class Wire {
   private takeSent(): void {
     const { ops } = this.pd.context.device;
     const { wcs, scq } = this;
-    for (let n = ops.pollCq(scq, DEPTH, wcs); n > 0; n = ops.pollCq(scq, DEPTH, wcs)) {
+    for (let n = DEPTH; n === DEPTH; ) {
+      n = ops.pollCq(scq, DEPTH, wcs);
       for (let i = 0; i < n; i++) {
         const { qpn, status } = wcs[i];
         this.byQpn.get(qpn)?.completed(status === WcStatus.SUCCESS, status);
@@ -213,7 +215,8 @@ export class Wire {
   private takeReceived(): void {
     const { ops } = this.pd.context.device;
     const { wcs, rcq } = this;
-    for (let n = ops.pollCq(rcq, DEPTH, wcs); n > 0; n = ops.pollCq(rcq, DEPTH, wcs)) {
+    for (let n = DEPTH; n === DEPTH; ) {
+      n = ops.pollCq(rcq, DEPTH, wcs);
       for (let i = 0; i < n; i++) {
         const { qpn, status, wrId, byteLen } = wcs[i];
         const connection = this.byQpn.get(qpn);
@@ -224,6 +227,7 @@ export class Wire {
   }
 
   private sendWaiting(): void {
+    if (this.waiting.length === 0) return;
     // Each takes its slot or goes to the end again, in order.
     const turn = this.waiting.splice(0);
     for (const [i, send] of turn.entries()) {
@@ -235,9 +239,9 @@ export class Wire {
   }
 
   private listen(slot: number): void {
-    const wr = new RecvWr();
+    const wr = this.recvWr;
     wr.wrId = slot;
-    wr.sge = [this.incoming.sge(slot)];
+    wr.sge[0] = this.incoming.sge(slot);
     wr.numSge = 1;
     this.pd.context.device.ops.postSrqRecv(this.srq, wr);
   }

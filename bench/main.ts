@@ -8,7 +8,7 @@ import type { Measure } from './measure.ts';
 import { MEASURES } from './measures.ts';
 import { svgOf } from './plot.ts';
 import { topOf } from './profile.ts';
-import { type Report, reportOf, tableOf } from './report.ts';
+import { markdownOf, type Report, reportOf, tableOf } from './report.ts';
 import { runRounds } from './rounds.ts';
 import { plotOf, SWEEPS } from './sweep.ts';
 
@@ -21,6 +21,7 @@ interface Flags {
   readonly quick: boolean;
   readonly only?: string[];
   readonly json?: string;
+  readonly markdown?: string;
   readonly profile: boolean;
   readonly plots?: string;
 }
@@ -30,6 +31,7 @@ const flags = new Command('bench')
   .option('--quick', '2 shorter rounds: at most 2 minutes instead of 10', false)
   .addOption(new Option('--only <name...>', 'only these rows').choices(MEASURES.map(({ name }) => name)))
   .option('--json <file>', 'also write the result there')
+  .option('--markdown <file>', 'also write the table there, as docs/performance.md has it')
   .option('--profile', 'only ours, once, under the CPU profiler: where the time goes', false)
   .option('--plots <folder>', 'only bandwidth and latency over message size, drawn as SVG there: 3 rounds, or 1')
   .parse()
@@ -62,6 +64,7 @@ async function measured(measures: readonly Measure[], schedule: typeof FULL): Pr
   console.log(tableOf(report));
   console.log(`Medians of ${schedule.rounds} rounds (smallest–largest); ratio: our median to the peer's.`);
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (flags.markdown !== undefined) writeFileSync(flags.markdown, `${machineLine(machine)}\n\n${markdownOf(report)}`);
   return report;
 }
 

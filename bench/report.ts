@@ -65,11 +65,26 @@ function peerReport({ name, bar }: Peer, track: Track, ours: Track, better: Meas
 
 const distinct = (texts: readonly string[]): string[] => [...new Set(texts)];
 
+const HEAD = ['measure', 'ours', 'beside', '', 'ratio', 'bar', ''];
+
 export function tableOf(report: Report): string {
-  const table = new Table({
-    head: ['measure', 'ours', 'beside', '', 'ratio', 'bar', ''],
-    style: { head: [], border: [], compact: true },
-  });
+  const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true } });
+  const { rows, notes } = rowsOf(report);
+  table.push(...rows);
+  if (isDisturbed(report)) notes.push('Rounds differ much: something else was running, and this run is worth little.');
+  return [table.toString(), ...notes].join('\n');
+}
+
+/** The same for a document. */
+export function markdownOf(report: Report): string {
+  const { rows, notes } = rowsOf(report);
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const lines = [HEAD, HEAD.map(() => '---'), ...rows].map(line);
+  return [...lines, ...notes.map((note) => `\n${note}`), ''].join('\n');
+}
+
+function rowsOf(report: Report): { rows: string[][]; notes: string[] } {
+  const rows: string[][] = [];
   const notes: string[] = [];
   const note = (name: string, figure: Summary | null, failures: readonly string[]): string => {
     if (failures.length === 0) return '';
@@ -80,7 +95,7 @@ export function tableOf(report: Report): string {
   for (const { title, unit, better, ours, bar, verdict, peers } of report.measures) {
     let first = [title, shown(ours.figure, ` ${unit}`) + note(title, ours.figure, ours.failures)];
     const row = (...cells: string[]): void => {
-      table.push([...first, ...cells]);
+      rows.push([...first, ...cells]);
       first = ['', ''];
     };
     if (bar !== null || peers.length === 0) row('', '', '', barText(bar, better, ` ${unit}`), verdict ?? '');
@@ -89,8 +104,7 @@ export function tableOf(report: Report): string {
       row(peer.name, figure, peer.ratio?.toFixed(2) ?? '', barText(peer.bar, better, ''), peer.verdict ?? '');
     }
   }
-  if (isDisturbed(report)) notes.push('Rounds differ much: something else was running, and this run is worth little.');
-  return [table.toString(), ...notes].join('\n');
+  return { rows, notes };
 }
 
 function barText(bar: Bar | null, better: Measure['better'], unit: string): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Measure } from '../../bench/measure.ts';
 import { MEASURES } from '../../bench/measures.ts';
-import { isDisturbed, reportOf, shown, tableOf } from '../../bench/report.ts';
+import { isDisturbed, markdownOf, reportOf, shown, tableOf } from '../../bench/report.ts';
 import { runRounds } from '../../bench/rounds.ts';
 
 const machine = { cpu: 'a CPU', cores: 2, kernel: '6.1', node: 'v26', crc: 'zlib', load: 0 } as const;
@@ -49,6 +49,10 @@ test('all take turns; a program that is missing is named with its package, and t
   assert.ok(isDisturbed({ machine, quick: true, rounds: 3, measures: [{ ...report, ours: spread(1, 2.1) }] }));
   assert.ok(!isDisturbed({ machine, quick: true, rounds: 3, measures: [{ ...report, ours: spread(1, 1.9) }] }));
   const text = tableOf({ machine, quick: true, rounds: 3, measures: [report] });
+  const [head, rule, ...rows] = markdownOf({ machine, quick: true, rounds: 3, measures: [report] }).split('\n');
+  assert.equal(head.split('|').length, rule.split('|').length);
+  assert.ok(rows.filter((row) => row.startsWith('|')).every((row) => row.split('|').length === head.split('|').length));
+  assert.ok(rows[0].includes(report.title));
   assert.match(text, /2\.20 GB\/s \(2\.00–4\.00\)/);
   assert.match(text, /absent: 0 of 3 rounds\. no-such-program is not installed \(Debian package no-such-package\)/);
 });

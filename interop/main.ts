@@ -19,6 +19,7 @@ interface Flags {
   readonly subset: 'all' | 'ci';
   readonly list?: boolean;
   readonly keep?: boolean;
+  readonly attempts: string;
   readonly rebuild?: boolean;
   readonly output?: string;
   readonly measure?: boolean;
@@ -34,6 +35,7 @@ const command = new Command('interop')
   )
   .option('--list', 'print the names of the cells and end')
   .option('--keep', 'keep a capture and a log of each cell, not only of those that fail')
+  .addOption(new Option('--attempts <n>', 'how often a cell is tried that fails').choices(['1', '2', '3']).default('1'))
   .option('--rebuild', 'make the guest image anew, from the newest packages')
   .option('--output <folder>', 'where captures and logs go; default: a new folder')
   .option('--measure', 'have errors between two Linux guests, and write down what they see: interop/data')
@@ -92,10 +94,11 @@ async function report(
     image,
     folder,
     keep: flags.keep ?? false,
-    onOutcome: ({ cell, failure, seconds }, done, of) => {
+    attempts: Number(flags.attempts),
+    onOutcome: ({ cell, failure, seconds, attempts }, done, of) => {
       const place = `${done}/${of}`.padStart(9);
       console.log(
-        `${place} ${failure === null ? '✓' : '✗'} ${idOf(cell)} (${seconds.toFixed(1)} s)${failure === null ? '' : `\n            ${failure}`}`,
+        `${place} ${failure === null ? '✓' : '✗'} ${idOf(cell)} (${seconds.toFixed(1)} s)${attempts > 1 ? `, attempt ${attempts}` : ''}${failure === null ? '' : `\n            ${failure}`}`,
       );
     },
   });

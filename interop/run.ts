@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly folder: string;
   /** Keep captures and logs of all cells. */
   readonly keep: boolean;
+  /** How often a cell is tried that should not fail at all; default: once. */
+  readonly attempts?: number;
   onOutcome(outcome: Outcome, done: number, of: number): void;
 }
 
@@ -44,10 +46,11 @@ export async function runCells(cells: readonly Cell[], options: RunOptions): Pro
   const outcomes: Outcome[] = [];
   try {
     for (const cell of cells) {
+      const most = Math.max(mayFail(cell) ? 3 : 1, options.attempts ?? 1);
+      let attempts = 1;
       let outcome = await runCell(cell, lab, options);
-      for (let left = mayFail(cell) ? 2 : 0; left > 0 && outcome.failure !== null; left--) {
-        outcome = await runCell(cell, lab, options);
-      }
+      for (; outcome.failure !== null && attempts < most; attempts++) outcome = await runCell(cell, lab, options);
+      outcome = { ...outcome, attempts };
       outcomes.push(outcome);
       options.onOutcome(outcome, outcomes.length, cells.length);
       if (!lab.guests.every((guest) => guest.alive)) throw new Error(`a guest has died: see ${folder}`);
@@ -99,5 +102,5 @@ async function runCell(cell: Cell, lab: Lab, { folder, keep }: RunOptions): Prom
     writeFileSync(`${name}.pcapng`, toPcapng(await lab.cable.pcap(), idOf(cell)));
     writeFileSync(`${name}.log`, `${idOf(cell)}\n${failure ?? 'ok'}\n\n${log}\n\nThe guest's console:\n${said}`);
   }
-  return { cell, failure, seconds: (performance.now() - start) / 1000 };
+  return { cell, failure, seconds: (performance.now() - start) / 1000, attempts: 1 };
 }

@@ -6,6 +6,8 @@ export interface Outcome {
   readonly cell: Cell;
   readonly failure: string | null;
   readonly seconds: number;
+  /** How often it was tried. */
+  readonly attempts: number;
 }
 
 /** A table for each of `Cell.table`: a mark for each direction, in the order that the heading tells. */

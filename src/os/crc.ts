@@ -32,29 +32,14 @@ function load(): NativeCrc32 | null {
     return null;
   }
   const addresses = new WeakMap<ArrayBufferLike, number>();
-  // Mostly it is what is sent from or what is received to: a look at two is faster than one into the map.
-  let last: ArrayBufferLike | null = null;
-  let lastAt = 0;
-  let before: ArrayBufferLike | null = null;
-  let beforeAt = 0;
   const update = (state: number, buf: Uint8Array, off: number, len: number): number => {
     // Native code would read beyond the end without a word.
     if (off < 0 || len < 0 || off + len > buf.length) throw new RangeError('CRC over bytes outside the buffer');
     const memory = buf.buffer;
-    let at: number | undefined = lastAt;
-    if (memory !== last) {
-      at = beforeAt;
-      if (memory !== before) {
-        at = addresses.get(memory);
-        if (at === undefined) {
-          at = addressOf(memory as ArrayBuffer);
-          addresses.set(memory, at);
-        }
-      }
-      before = last;
-      beforeAt = lastAt;
-      last = memory;
-      lastAt = at;
+    let at = addresses.get(memory);
+    if (at === undefined) {
+      at = addressOf(memory as ArrayBuffer);
+      addresses.set(memory, at);
     }
     return ~crc(~state, at + buf.byteOffset + off, len);
   };

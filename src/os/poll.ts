@@ -29,12 +29,10 @@ export class PollSet {
    */
   wait(timeoutMs: number, count: number = this.#count): boolean {
     for (let i = count; i < this.#count; i++) this.#buf.writeUInt16LE(0, i * POLLFD_BYTES + 6);
-    if (this.#libc.poll(this.#at, count, timeoutMs) > 0) return true;
-    for (let i = 0; i < count; i++) this.#buf.writeUInt16LE(0, i * POLLFD_BYTES + 6);
-    return false;
+    return this.#libc.poll(this.#at, count, timeoutMs) > 0;
   }
 
-  /** Whether descriptor `i` was readable at the last {@link wait}; it may be told of for an error, or because {@link hungUp}, as well. */
+  /** Whether descriptor `i` was readable at the last {@link wait}, which was true; it may be told of for an error, or because {@link hungUp}, as well. */
   readable(i: number): boolean {
     return (this.#revents(i) & POLLIN) !== 0;
   }

@@ -11,6 +11,7 @@ const TWO_32 = 2 ** 32;
 /** Pieces of one {@link ProcessMemory.writeParts}. */
 const MOST_PARTS = 64;
 const IOVEC_WORDS = 4;
+type Transfer = Libc['process_vm_readv'];
 /** Threads that may be found ended before the next is no more looked for. */
 const TRIES = 16;
 
@@ -58,54 +59,47 @@ export class ProcessMemory {
   read(address: number, dst: Buffer, at: number, length: number): boolean {
     if (!this.#prepare(address, length, dst)) return false;
     this.#part(0, dst, at, length);
-    let tries = TRIES;
-    do {
-      if (this.#done(this.#libc.process_vm_readv(this.#thread, this.#local, 1, this.#remote, 1, 0), length))
-        return true;
-    } while (--tries > 0 && this.#otherThread());
-    return false;
+    return this.#transfer(this.#libc.process_vm_readv, this.#local, 1, this.#remote, 1, length);
   }
 
   /** Copies `length` bytes of `src` at `at` to `address`; false when not all of it may be written. */
   write(address: number, src: Buffer, at: number, length: number): boolean {
     if (!this.#prepare(address, length, src)) return false;
     this.#part(0, src, at, length);
-    return this.#write(1, length);
+    return this.#transfer(this.#libc.process_vm_writev, this.#local, 1, this.#remote, 1, length);
   }
 
   /** The same for `count` pieces of `src`, `lengths[i]` bytes at `ats[i]`, which go to `address` one behind the other. */
   writeParts(address: number, src: Buffer, ats: Int32Array, lengths: Int32Array, count: number): boolean {
+    if (count > MOST_PARTS) throw new RangeError(`${count} pieces; there may be ${MOST_PARTS}`);
     let length = 0;
     for (let i = 0; i < count; i++) length += lengths[i];
     if (!this.#prepare(address, length, src)) return false;
     for (let i = 0; i < count; i++) this.#part(i, src, ats[i], lengths[i]);
-    return this.#write(count, length);
+    return this.#transfer(this.#libc.process_vm_writev, this.#local, count, this.#remote, 1, length);
   }
 
-  /** Copies what begins at `at` of `src` to several places: `lengths[i]` bytes to `addresses[i]`, `count` of them. */
-  scatter(src: Buffer, at: number, addresses: readonly number[], lengths: readonly number[], count: number): boolean {
+  /** Copies the first bytes of `src` to several places, `lengths[i]` of them to `addresses[i]`. */
+  scatter(src: Buffer, addresses: readonly number[], lengths: readonly number[]): boolean {
+    const count = addresses.length;
+    if (count > MOST_PARTS) throw new RangeError(`${count} places; there may be ${MOST_PARTS}`);
     let length = 0;
     for (let i = 0; i < count; i++) {
       if (!this.#prepare(addresses[i], lengths[i], src)) return false;
       length += lengths[i];
     }
-    // The other way round than usual: the one piece here stands where the one there does, and those there where those here do.
+    // The other way round than usual: the one piece here is where the one there is elsewhere, the places are where the pieces are.
     for (let i = 0; i < count; i++) setIovec(this.#iov, (1 + i) * IOVEC_WORDS, addresses[i], lengths[i]);
-    if (at < 0 || at + length > src.length) throw new RangeError('a copy outside the buffer');
-    setIovec(this.#iov, 0, this.#knownAt + src.byteOffset + at, length);
-    let tries = TRIES;
-    do {
-      if (this.#done(this.#libc.process_vm_writev(this.#thread, this.#remote, 1, this.#local, count, 0), length))
-        return true;
-    } while (--tries > 0 && this.#otherThread());
-    return false;
+    if (length > src.length) throw new RangeError('a copy outside the buffer');
+    setIovec(this.#iov, 0, this.#knownAt + src.byteOffset, length);
+    return this.#transfer(this.#libc.process_vm_writev, this.#remote, 1, this.#local, count, length);
   }
 
-  #write(parts: number, length: number): boolean {
+  /** Calls process_vm_readv or process_vm_writev; `length` bytes shall be copied. */
+  #transfer(call: Transfer, local: number, locals: number, remote: number, remotes: number, length: number): boolean {
     let tries = TRIES;
     do {
-      if (this.#done(this.#libc.process_vm_writev(this.#thread, this.#local, parts, this.#remote, 1, 0), length))
-        return true;
+      if (this.#done(call(this.#thread, local, locals, remote, remotes, 0), length)) return true;
     } while (--tries > 0 && this.#otherThread());
     return false;
   }

@@ -49,7 +49,7 @@ export class ProgramCaller implements Caller {
   }
 
   scatter(src: Buffer, addresses: readonly number[], lengths: readonly number[]): boolean {
-    return this.program.memory.scatter(src, 0, addresses, lengths, addresses.length);
+    return this.program.memory.scatter(src, addresses, lengths);
   }
 
   installFd(fd: number): number {

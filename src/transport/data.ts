@@ -68,10 +68,10 @@ function walk(
     const part = Math.min(size - skip, left);
     if (!keys.local(u32[w + 3], qp.pd, u64(u32, w) + skip, part, ahead === null)) return WcStatus.LOC_PROT_ERR;
     const memory = keys.memory!;
-    let done: boolean;
-    if (ahead === null) done = memory.write(keys.offset, packet, at, part);
-    else if (memory.writeParts === undefined) done = memory.read(keys.offset, packet, at, part);
-    else done = ahead.read(memory, keys.offset, size - skip, packet, at, part);
+    const done =
+      ahead === null
+        ? memory.write(keys.offset, packet, at, part)
+        : ahead.read(memory, keys.offset, size - skip, packet, at, part);
     if (!done) return WcStatus.LOC_PROT_ERR;
     at += part;
     left -= part;

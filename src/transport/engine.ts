@@ -307,7 +307,7 @@ export class Engine {
     const { acks, port } = this;
     for (let i = 0; i < acks.count; i++) {
       const qp = acks.at(i);
-      if (along && (qp.path === null || port.joins === undefined || !port.joins(qp.path, ACK_LEN))) {
+      if (along && (qp.path === null || !port.joins?.(qp.path, ACK_LEN))) {
         acks.drop(i);
         return;
       }

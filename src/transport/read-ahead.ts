@@ -17,6 +17,7 @@ export class ReadAhead {
 
   /** Copies `length` bytes at `offset` of `memory` to `dst`; `rest` bytes from there on are the message's. As `Memory.read`. */
   read(memory: Memory, offset: number, rest: number, dst: Buffer, at: number, length: number): boolean {
+    if (memory.writeParts === undefined) return memory.read(offset, dst, at, length);
     if (memory !== this.memory || offset < this.from || offset + length > this.to) {
       const size = Math.min(rest, PIECE);
       // Where the rest is not there the packet may still be.

@@ -90,9 +90,7 @@ export class Replier {
   /** Reads what the key that was checked last leads to. */
   private read(job: Resource, buf: Buffer, at: number, size: number): boolean {
     const { keys, ahead } = this.engine;
-    const memory = keys.memory!;
-    if (memory.writeParts === undefined) return memory.read(keys.offset, buf, at, size);
-    return ahead.read(memory, keys.offset, job.length - job.offset, buf, at, size);
+    return ahead.read(keys.memory!, keys.offset, job.length - job.offset, buf, at, size);
   }
 
   private atomicResponse(qp: SoftQp, job: Resource): boolean {

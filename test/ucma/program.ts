@@ -10,6 +10,7 @@ import { Command, QueryOption } from '../../src/ucma/ids.ts';
 import * as L from '../../src/ucma/layout.ts';
 import type { Fabric } from '../cm/cm-node.ts';
 import { RdmaHost } from '../cm/rdma-node.ts';
+import { scatter } from '../helpers/scatter.ts';
 import { poll } from './readable.ts';
 
 export class UcmaHost extends RdmaHost {
@@ -71,12 +72,7 @@ export class Program implements UcmaCaller {
   }
 
   scatter(src: Buffer, addresses: readonly number[], lengths: readonly number[]): boolean {
-    let at = 0;
-    for (const [i, address] of addresses.entries()) {
-      if (!this.write(address, src, at, lengths[i])) return false;
-      at += lengths[i];
-    }
-    return true;
+    return scatter((...copy) => this.write(...copy), src, addresses, lengths);
   }
 
   installFd(): number {

@@ -1,4 +1,5 @@
 // A program that opens a uverbs device: its memory is an ArrayBuffer, its descriptors are this process's own.
+
 import { closeSync, openSync, readlinkSync, readSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { VerbsError } from '../../src/core/errors.ts';
@@ -10,6 +11,7 @@ import { mapShared } from '../../src/os/mmap.ts';
 import type { Caller } from '../../src/uverbs/caller.ts';
 import { UverbsDevice, type UverbsDeviceOptions } from '../../src/uverbs/device.ts';
 import type { UverbsFile } from '../../src/uverbs/file.ts';
+import { scatter } from '../helpers/scatter.ts';
 
 const HEAP_AT = 1 << 20;
 const O_NONBLOCK = 0o4000;
@@ -111,12 +113,7 @@ export class Program implements Caller {
   }
 
   scatter(src: Buffer, addresses: readonly number[], lengths: readonly number[]): boolean {
-    let at = 0;
-    for (const [i, address] of addresses.entries()) {
-      if (!this.write(address, src, at, lengths[i])) return false;
-      at += lengths[i];
-    }
-    return true;
+    return scatter((...copy) => this.write(...copy), src, addresses, lengths);
   }
 
   installFd(fd: number): number {

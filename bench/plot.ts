@@ -29,6 +29,7 @@ export function svgOf({ title, unit, lines }: Plot): string {
   const y = scale(decades[0], decades.at(-1)!, HEIGHT - BOTTOM, TOP);
   const out = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     text(LEFT, 24, title, 'font-size="15"'),
     text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, 'message size, bytes', 'text-anchor="middle"'),

@@ -11,8 +11,10 @@ import { monotonic } from '../link/clock.ts';
 import { DgramLink } from '../link/dgram.ts';
 import { type FaultOptions, withFaults } from '../link/faults.ts';
 import { withLoopback } from '../link/host.ts';
+import { LINK_KINDS, type LinkKind } from '../link/kind.ts';
 import type { Link } from '../link/link.ts';
 import { Random } from '../link/random.ts';
+import { withShm } from '../link/shm.ts';
 import { ROCE_PORT, UdpLink } from '../link/udp.ts';
 import { defaultAddress } from '../os/addresses.ts';
 import { nativeCrc32 } from '../os/crc.ts';
@@ -25,7 +27,7 @@ import { checkFaults } from './fault-check.ts';
 export interface AssembleOptions {
   readonly address?: string | readonly string[];
   readonly name?: string;
-  readonly link?: 'udp' | 'dgram';
+  readonly link?: LinkKind;
   readonly offload?: boolean;
   readonly capture?: string;
   readonly faults?: FaultOptions;
@@ -90,7 +92,7 @@ function check(driver: Driver<UserMachine>, addresses: readonly string[], option
   if (driver.oneAddress && addresses.length > 1) {
     refuse(`${addresses.length} addresses; a device of driver ${driver.name} has one`);
   }
-  if (link !== undefined && link !== 'udp' && link !== 'dgram') refuse(`link "${link}"; there are udp and dgram`);
+  if (link !== undefined && !LINK_KINDS.includes(link)) refuse(`link "${link}"; there are ${LINK_KINDS.join(', ')}`);
   if (mtu !== undefined && mtuEnum(mtu) === 0) refuse(`mtu is ${mtu}; it is 256, 512, 1024, 2048 or 4096`);
   if (pkeys !== undefined) checkPkeys(driver, pkeys, refuse);
   if (faults !== undefined) checkFaults(faults);
@@ -114,14 +116,15 @@ async function linkOf(driver: Driver<UserMachine>, addresses: string[], options:
   if (crc !== null) setCrc32Native(crc.update, crc.minLength);
   const { offload = true, faults } = options;
   const port = driver.udpPort;
-  const kind = options.link ?? (isLinux() ? 'udp' : 'dgram');
-  const sockets =
-    kind === 'udp'
-      ? new UdpLink({ addresses, port, gso: offload, gro: offload })
-      : await DgramLink.open({ addresses, port });
+  const kind = options.link ?? (isLinux() ? 'auto' : 'dgram');
   // Without faults what goes to the device itself never leaves memory; with them it shall meet them too.
-  const link = withLoopback(sockets);
+  const link = withLoopback(kind === 'dgram' ? await DgramLink.open({ addresses, port }) : udp());
   return faults === undefined ? link : withFaults(link, faults);
+
+  function udp(): Link {
+    const sockets = new UdpLink({ addresses, port, gso: offload, gro: offload });
+    return kind === 'udp' ? sockets : withShm(sockets, monotonic);
+  }
 }
 
 function injectorOf({ fail, faults }: AssembleOptions): Injector | null {

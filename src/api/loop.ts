@@ -149,6 +149,10 @@ export class EngineLoop {
 
   private sleep(): void {
     const { engine, link } = this;
+    if (link.arm?.() === false) {
+      this.schedule();
+      return;
+    }
     const due = Math.min(engine.nextDeadline, link.nextDue?.() ?? Number.POSITIVE_INFINITY);
     const ms = Math.max(0, (due - monotonic()) / 1000);
     if (this.waiter !== null) {

@@ -4,6 +4,7 @@ import { closeContext, openContext } from '../core/verbs-context.ts';
 import { DRIVERS, type DriverName } from '../drivers/index.ts';
 import type { Driver, Machine, UserMachine } from '../drivers/machine.ts';
 import type { FaultOptions } from '../link/faults.ts';
+import type { LinkKind } from '../link/kind.ts';
 import { assembleWith } from './assemble.ts';
 import { Device } from './device.ts';
 
@@ -24,11 +25,13 @@ export interface OpenOptions {
   /** Who it is for, in listings of resources. Default: the program and its process id. */
   readonly owner?: string;
   /**
-   * `udp`: Linux sockets through FFI; `dgram`: node:dgram, on any system. Default: `udp` on Linux. With `dgram` packets arrive
-   * when the event loop has its turn: whoever polls must let it (`await`), or sees none.
+   * `auto`: Linux sockets through FFI, and memory to other devices of this host that the same user has opened like this: what goes that
+   * way no `tcpdump` sees (`capture` does), and no `tc` delays. `udp`: sockets only. `dgram`: node:dgram, on any system.
+   * Default: `auto` on Linux. With `dgram` packets arrive when the event loop has its turn: whoever polls must let it
+   * (`await`), or sees none.
    */
-  readonly link?: 'udp' | 'dgram';
-  /** `udp` only: let the kernel cut batches into datagrams and join them again (UDP_SEGMENT, UDP_GRO). Default true. */
+  readonly link?: LinkKind;
+  /** Sockets through FFI only: let the kernel cut batches into datagrams and join them again (UDP_SEGMENT, UDP_GRO). Default true. */
   readonly offload?: boolean;
   /** Largest path MTU in bytes: 256 to 4096. Default: the largest that the address's interface carries. */
   readonly mtu?: number;

@@ -1,12 +1,13 @@
 // Options about the own device, common to the commands that open one.
 import { type Command, Option } from 'commander';
 import type { FaultOptions } from '../link/faults.ts';
+import { LINK_KINDS, type LinkKind } from '../link/kind.ts';
 import { parseAddress, parseInteger, parseNumber, parseProbability } from './parse.ts';
 import type { DeviceOptions } from './perf/options.ts';
 
 export interface DeviceFlags extends FaultFlags {
   readonly ip?: string;
-  readonly link?: 'udp' | 'dgram';
+  readonly link?: LinkKind;
   readonly capture?: string;
 }
 
@@ -22,6 +23,12 @@ export interface FaultFlags {
 const GROUP = "This end's device:";
 const FAULTS = 'Faults made on purpose at this end, on what it sends and receives:';
 
+export function linkOption(): Option {
+  const text =
+    'auto: memory to devices of this host and user, else sockets; udp: Linux sockets, batched; dgram: node:dgram, on any system';
+  return new Option('--link <kind>', text).choices(LINK_KINDS);
+}
+
 export function addDeviceOptions(command: Command): Command {
   command
     .optionsGroup(GROUP)
@@ -30,12 +37,7 @@ export function addDeviceOptions(command: Command): Command {
       'address of this host for the RDMA device (UDP port 4791 of it must be free)',
       parseAddress,
     )
-    .addOption(
-      new Option('--link <kind>', 'udp: Linux sockets, batched; dgram: node:dgram, on any system').choices([
-        'udp',
-        'dgram',
-      ]),
-    )
+    .addOption(linkOption())
     .option('--capture <file.pcapng>', 'write all packets to a file for Wireshark or tshark');
   return addFaultOptions(command);
 }

@@ -104,6 +104,10 @@ export class Decorator implements Link {
     this.inner.leave(local, group);
   }
 
+  arm(): boolean {
+    return this.inner.arm?.() ?? true;
+  }
+
   nextDue(): number {
     return this.inner.nextDue?.() ?? Number.POSITIVE_INFINITY;
   }

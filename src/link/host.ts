@@ -113,6 +113,10 @@ class HostLink implements Link {
     if (this.loopback !== null) this.loopback.onArrival = notify;
   }
 
+  arm(): boolean {
+    return this.inner.arm?.() ?? true;
+  }
+
   nextDue(): number {
     return this.inner.nextDue?.() ?? Number.POSITIVE_INFINITY;
   }

@@ -119,6 +119,11 @@ export interface Link {
   /** File descriptors that become readable when datagrams arrive; empty where the link has none and calls `onArrival`. */
   readonly fds: readonly number[];
   /**
+   * Where not all that arrives makes a descriptor readable: to be called before sleeping until one is; from then on, until the next
+   * `poll`, it does. False: something has arrived already, poll again.
+   */
+  arm?(): boolean;
+  /**
    * Called by links without descriptors when something has arrived and `poll` should be called. The call may come from inside
    * `flush`, so it should only note the fact.
    */

@@ -22,7 +22,7 @@ import { windowOf } from './udp-window.ts';
 export const ROCE_PORT = 4791;
 
 /** How often the sockets other than the one where traffic was last seen are looked at: every n-th poll. */
-const SCAN_WHEN_IDLE = 4;
+export const SCAN_WHEN_IDLE = 4;
 const SCAN_WHEN_BUSY = 16;
 
 export interface UdpLinkOptions {

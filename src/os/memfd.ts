@@ -1,5 +1,7 @@
+import { fstatSync } from 'node:fs';
 import {
   F_ADD_SEALS,
+  F_GET_SEALS,
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
   FALLOC_FL_KEEP_SIZE,
@@ -9,6 +11,20 @@ import {
 } from './constants.ts';
 import { check, libc } from './libc.ts';
 import { mapShared } from './mmap.ts';
+
+/** Maps a file that another process has sent, and closes the descriptor; null unless it has `size` bytes and can not be made shorter. */
+export function mapSealed(fd: number, size: number): Buffer | null {
+  try {
+    // fcntl fails for what is no file in memory.
+    const sealed = libc().fcntl(fd, F_GET_SEALS, 0);
+    if (sealed === -1 || (sealed & F_SEAL_SHRINK) === 0 || fstatSync(fd).size !== size) return null;
+    return mapShared(fd, 0, size);
+  } catch {
+    return null;
+  } finally {
+    libc().close(fd);
+  }
+}
 
 /** A file in memory that is shared with another process, which may write anything to it but not make it shorter. */
 export class SharedFile {

@@ -196,6 +196,10 @@ export class Service {
           return true;
         }
       }
+      if (parts.link.arm?.() === false) {
+        this.linkReady = true;
+        return true;
+      }
     }
     const around = !spinning || ++this.looks % LOOK_AROUND_EVERY === 0;
     if (!polled.wait(timeout, around ? OTHERS + 1 : LISTENER + 1)) return true;

@@ -16,7 +16,8 @@ import {
 } from '../../src/api/index.ts';
 import { uniqueAddresses } from '../helpers/address.ts';
 
-export const WIRINGS = ['udp', 'dgram', 'one device'] as const;
+/** `auto`: memory between the two devices. */
+export const WIRINGS = ['auto', 'udp', 'dgram', 'one device'] as const;
 export type Wiring = (typeof WIRINGS)[number];
 
 export const ALL_ACCESS: readonly AccessName[] = [
@@ -29,7 +30,7 @@ export const ALL_ACCESS: readonly AccessName[] = [
 
 /** Devices of the ends: one or two; closed when the test ends. */
 export async function openEnds(t: TestContext, wiring: Wiring, options: OpenOptions = {}): Promise<[Device, Device]> {
-  const link = wiring === 'dgram' ? 'dgram' : 'udp';
+  const link = wiring === 'one device' ? 'auto' : wiring;
   const open = async (address: string): Promise<Device> => {
     const device = await openDevice({ address, link, ...options });
     t.after(() => device.close());

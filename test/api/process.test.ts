@@ -17,7 +17,7 @@ const program = (link: string, body: string): string => `
   const device = await openDevice({ address: '${uniqueAddress()}', link: '${link}' });
   ${body}`;
 
-for (const link of ['udp', 'dgram']) {
+for (const link of ['auto', 'udp', 'dgram']) {
   suite(link, () => {
     const ends = async (body: string): Promise<void> => {
       const ran = await runModule(program(link, body), { timeout: 10_000 });
@@ -106,7 +106,7 @@ for (const link of ['udp', 'dgram']) {
       await assert.rejects(openDevice({ ...options, address: 'example.org' }));
       await assert.rejects(openDevice({ ...options, link: 'tcp' as 'udp' }), {
         code: 'EINVAL',
-        message: /udp and dgram/,
+        message: /auto, udp, dgram/,
       });
       for (const [faults, message] of [
         [{ loss: 10 }, /loss is 10.*0 to 1/],

@@ -2,6 +2,7 @@
 import { styleText } from 'node:util';
 import { Command, Option } from 'commander';
 import type { OpenOptions } from '../../api/index.ts';
+import { LINK_KINDS, type LinkKind } from '../../link/kind.ts';
 import { loopbackAddresses, openFirstFree, plainAddress } from '../addresses.ts';
 import { type Child, startChild } from '../demo/child.ts';
 import { runDemoClient } from '../demo/client.ts';
@@ -11,10 +12,16 @@ import { parseAddress, parseNumber, parsePort } from '../parse.ts';
 
 interface DemoFlags {
   readonly json?: boolean;
-  readonly link?: 'udp' | 'dgram';
+  readonly link?: LinkKind;
   readonly ip?: readonly string[];
   readonly duration: number;
 }
+
+const THROUGH: Readonly<Record<LinkKind, string>> = {
+  auto: 'shared memory, both being on this host (--link udp: sockets)',
+  udp: 'ordinary UDP sockets',
+  dgram: 'sockets of node:dgram',
+};
 
 const HELP = `
 A server and a client process are started, each with an RDMA device on a loopback address of its own. Exit code 1 when
@@ -25,7 +32,7 @@ export function demoCommand(): Command {
     .summary('start here: RDMA between two processes of this host, measured and verified, in 15 s')
     .description('RDMA between two processes of this host: all kinds of operations, measured, with the data verified.')
     .addOption(
-      new Option('--link <kind>', 'as of "infinitive perf" (default: udp where it works)').choices(['udp', 'dgram']),
+      new Option('--link <kind>', 'as of "infinitive perf" (default: auto where it works)').choices(LINK_KINDS),
     )
     .addOption(
       new Option(
@@ -46,7 +53,7 @@ export function demoClientCommand(): Command {
     .requiredOption('--host <address>', 'the server', parseAddress)
     .requiredOption('--port <port>', 'its TCP port', parsePort)
     .requiredOption('--ip <address>', 'own address', parseAddress)
-    .requiredOption('--link <kind>', 'udp or dgram')
+    .requiredOption('--link <kind>', 'auto, udp or dgram')
     .requiredOption('--duration <seconds>', 'of each measurement', Number)
     .action(runDemoClient);
 }
@@ -77,11 +84,11 @@ async function demo(flags: DemoFlags): Promise<void> {
   }
 }
 
-/** Linux sockets through FFI if they work here, else those of Node. */
-async function workingLink(): Promise<'udp' | 'dgram'> {
+/** What Linux has, through FFI, if that works here, else the sockets of Node. */
+async function workingLink(): Promise<LinkKind> {
   try {
-    await (await openFirstFree(loopbackAddresses(1), { link: 'udp' })).close();
-    return 'udp';
+    await (await openFirstFree(loopbackAddresses(1), { link: 'auto' })).close();
+    return 'auto';
   } catch {
     return 'dgram';
   }
@@ -120,17 +127,16 @@ function introduction(
   serverIp: string,
   client: Child,
   clientIp: string,
-  link: string,
+  link: LinkKind,
   duration: number,
 ): string {
-  const sockets = link === 'udp' ? 'ordinary UDP sockets' : 'sockets of node:dgram';
   return [
     styleText(
       'bold',
       'RDMA without RDMA hardware, kernel module or root: two processes, each with a device of its own.',
     ),
     `  server: process ${server.process.pid}, RoCEv2 on ${serverIp}, UDP port 4791`,
-    `  client: process ${client.process.pid}, RoCEv2 on ${clientIp}, through ${sockets}`,
+    `  client: process ${client.process.pid}, RoCEv2 on ${clientIp}, through ${THROUGH[link]}`,
     'For each operation: messages are compared byte by byte where they arrive, then latency and bandwidth',
     `are measured. This takes about ${Math.ceil(2 + STEPS.length * 3 * duration)} seconds.`,
   ].join('\n');

@@ -2,6 +2,7 @@
 import { writeSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { parseFailRule } from '../../core/fail-rule.ts';
+import type { LinkKind } from '../../link/kind.ts';
 import { RunError } from '../../supervisor/errors.ts';
 import { attach, outerRun } from '../../supervisor/nested.ts';
 import { ServiceThread } from '../../supervisor/service-thread.ts';
@@ -15,6 +16,7 @@ interface RunFlags extends FaultFlags {
   readonly ip?: readonly string[];
   readonly device?: string;
   readonly mtu?: string;
+  readonly link?: LinkKind;
   readonly capture?: string;
   readonly fail?: readonly string[];
   readonly trace?: boolean;
@@ -59,6 +61,12 @@ export function runCommand(service: ServiceThread | null): Command {
         MTUS.map(String),
       ),
     )
+    .addOption(
+      new Option(
+        '--link <kind>',
+        'auto: memory to other devices of this host and user, sockets to all else; udp: sockets, which tcpdump and tc see',
+      ).choices(['auto', 'udp']),
+    )
     .option('--capture <file.pcapng>', 'write all packets to a file for Wireshark or tshark')
     .option('--fail <rule>', 'what shall fail on purpose, see below; repeat it for more', parseFail)
     .option('--trace', "show the programs' calls that are answered, on stderr")
@@ -69,7 +77,7 @@ export function runCommand(service: ServiceThread | null): Command {
 }
 
 async function run(service: ServiceThread | null, program: string[], flags: RunFlags): Promise<void> {
-  const { ip, device, mtu, capture, fail, trace = false, verbose = false, ...faults } = flags;
+  const { ip, device, mtu, link, capture, fail, trace = false, verbose = false, ...faults } = flags;
   try {
     const outer = outerRun();
     if (outer !== null) {
@@ -77,6 +85,7 @@ async function run(service: ServiceThread | null, program: string[], flags: RunF
         ...(ip && { ip }),
         ...(device && { device }),
         ...(mtu && { mtu }),
+        ...(link && { link }),
         ...(capture && { capture }),
         ...(fail && { fail }),
         ...faults,
@@ -98,7 +107,7 @@ async function run(service: ServiceThread | null, program: string[], flags: RunF
         capture,
         faults: faultOptions(faults),
         fail,
-        link: 'udp',
+        link,
       },
       trace,
     });

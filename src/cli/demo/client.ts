@@ -1,4 +1,5 @@
 // The client process of the demonstration: measures one operation after the other and writes a JSON line for each.
+import type { LinkKind } from '../../link/kind.ts';
 import { runPerfClient } from '../perf/client.ts';
 import { type PerfChoices, perfParams } from '../perf/params.ts';
 import type { PerfRow } from '../perf/result.ts';
@@ -8,7 +9,7 @@ export interface DemoClientOptions {
   readonly host: string;
   readonly port: number;
   readonly ip: string;
-  readonly link: 'udp' | 'dgram';
+  readonly link: LinkKind;
   /** Seconds of each measurement. */
   readonly duration: number;
 }

@@ -1,0 +1,161 @@
+// Another device of this host: a ring to it, and one from it.
+import { ECONNREFUSED } from '../os/constants.ts';
+import type { Addressee } from '../os/letterbox.ts';
+import { mapSealed, SharedFile } from '../os/memfd.ts';
+import { type Delivery, type Post, Say } from './shm-post.ts';
+import { Reader, RING_BYTES, RingReader, RingWriter } from './shm-ring.ts';
+
+/** A device that is not there is asked for again after so long, in microseconds, and then after twice as long, up to the most. */
+const ASK_AGAIN_US = 20_000;
+const MOST_US = 2_000_000;
+/** A reader that has read nothing for so long may be gone. */
+const STUCK_US = 10_000;
+
+export class ShmPeer {
+  readonly src: Uint8Array;
+  /** Index of the own address that the two talk by. */
+  readonly local: number;
+  reader: RingReader | null = null;
+  /** The ring that datagrams go through, once the peer reads it and all that went another way is on that. */
+  writer: RingWriter | null = null;
+  /** Something was committed that has not been published. */
+  dirty = false;
+  /** Nothing has been read from its ring yet: what it sent another way before comes first. */
+  fresh = false;
+  /** It has gone: its ring holds the last that it has said. */
+  leaving = false;
+  /** The peer has read nothing for long: what does not fit is lost. */
+  stuck = false;
+  private readonly post: Post;
+  private readonly to: Addressee;
+  /** A ring that the peer has been told of, and one that it reads. */
+  private offered: RingWriter | null = null;
+  private accepted: RingWriter | null = null;
+  private token = -1;
+  private askAt = 0;
+  private patience = ASK_AGAIN_US;
+  private stuckSince = Number.POSITIVE_INFINITY;
+
+  constructor(post: Post, local: number, src: Uint8Array) {
+    this.post = post;
+    this.local = local;
+    this.src = Uint8Array.from(src);
+    this.to = post.to(src);
+  }
+
+  /** Offers the peer a ring, if it is there and it is time to. */
+  ask(now: number): void {
+    if (now < this.askAt || this.accepted !== null) return;
+    this.askAt = now + this.patience;
+    this.patience = Math.min(MOST_US, this.patience * 2);
+    if (this.post.send(this.to, Say.KNOCK) !== 0) return;
+    // Without memory for a ring there are still the sockets.
+    const file = shared();
+    if (file === null) return;
+    const writer = new RingWriter(file.map(0, RING_BYTES));
+    if (this.post.send(this.to, Say.OPEN, file.fd) === 0) this.offered = writer;
+    file.close();
+  }
+
+  /** All that went another way has been handed to that: from now on datagrams may go through the ring. */
+  settle(): boolean {
+    if (this.accepted === null) return false;
+    this.writer = this.accepted;
+    return true;
+  }
+
+  /** Takes note of a letter; whether {@link settle} is to be called. */
+  hear({ say, token, fd }: Delivery): boolean {
+    if (say === Say.ACCEPT && this.offered !== null) {
+      this.accepted = this.offered;
+      this.offered = null;
+      this.token = token;
+      return true;
+    }
+    // Another life than that which reads our ring.
+    if (this.token !== -1 && token !== this.token) this.forget();
+    switch (say) {
+      case Say.OPEN:
+        this.reader?.close();
+        this.reader = readerOf(fd);
+        this.fresh = true;
+        this.leaving = false;
+        this.token = token;
+        if (this.reader !== null) this.post.send(this.to, Say.ACCEPT);
+        this.soon();
+        break;
+      case Say.WAKE:
+        if (this.reader === null) this.post.send(this.to, Say.UNKNOWN);
+        break;
+      case Say.UNKNOWN:
+        this.forget();
+        this.soon();
+        break;
+      case Say.BYE:
+        this.forget();
+        this.leaving = true;
+        break;
+    }
+    return false;
+  }
+
+  /** Lets the peer see what was committed. */
+  publish(clock: () => number): void {
+    const { writer } = this;
+    this.dirty = false;
+    if (writer === null) return;
+    const state = writer.publish();
+    if (state === Reader.ASLEEP) this.wake();
+    else if (state === Reader.GONE) this.forget();
+    if (!writer.stuck) {
+      this.stuckSince = Number.POSITIVE_INFINITY;
+      this.stuck = false;
+      return;
+    }
+    const now = clock();
+    if (this.stuckSince === Number.POSITIVE_INFINITY) this.stuckSince = now;
+    if (now - this.stuckSince < STUCK_US) return;
+    this.stuckSince = now;
+    this.stuck = true;
+    this.wake();
+  }
+
+  close(): void {
+    this.reader?.close();
+    if (this.reader !== null || this.accepted !== null || this.offered !== null) this.post.send(this.to, Say.BYE);
+  }
+
+  private wake(): void {
+    // Letters that it has not read yet wake it as well (EAGAIN).
+    if (this.post.send(this.to, Say.WAKE) === ECONNREFUSED) this.forget();
+  }
+
+  /** What is in the ring is lost, as datagrams may be. */
+  private forget(): void {
+    this.writer = null;
+    this.accepted = null;
+    this.offered = null;
+    this.token = -1;
+    this.stuck = false;
+    this.stuckSince = Number.POSITIVE_INFINITY;
+  }
+
+  private soon(): void {
+    this.askAt = 0;
+    this.patience = ASK_AGAIN_US;
+  }
+}
+
+function shared(): SharedFile | null {
+  try {
+    return new SharedFile('infinitive-link', RING_BYTES);
+  } catch {
+    return null;
+  }
+}
+
+/** Null when there is none: the descriptor is of something else, or there is no memory. */
+function readerOf(fd: number): RingReader | null {
+  const memory = mapSealed(fd, RING_BYTES);
+  return memory === null ? null : new RingReader(memory);
+}

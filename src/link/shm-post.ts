@@ -1,0 +1,95 @@
+// How devices of one host find each other, to send through memory: each has a letterbox for each of its addresses, named after it.
+import { randomInt } from 'node:crypto';
+import { addressText } from '../os/addresses.ts';
+import { type Addressee, addressee, Letterbox } from '../os/letterbox.ts';
+import { libc } from '../os/libc.ts';
+import { parseAddress } from './address.ts';
+import type { LinkAddress } from './link.ts';
+
+/** What letters say: this byte, then the writer's token. */
+export const Say = {
+  /** Is there anybody? Not answered: that it can be sent is the answer. */
+  KNOCK: 0,
+  /** What I send you from now on is in this ring (a descriptor comes with it). */
+  OPEN: 1,
+  /** I read your ring. */
+  ACCEPT: 2,
+  /** Look into my ring: you have said that you sleep. */
+  WAKE: 3,
+  /** I read no ring of yours. */
+  UNKNOWN: 4,
+  /** I go: nothing more will be in my ring, and I read yours no more. */
+  BYE: 5,
+} as const;
+
+/** Part of the names, so that devices that would not understand each other do not meet. */
+const VERSION = 1;
+const NAME = /^infinitive\/(\d+)\/([^/]+):(\d+)$/;
+
+export interface Delivery {
+  readonly say: number;
+  /** Which life of the sender's. */
+  readonly token: number;
+  readonly src: Uint8Array;
+  /** What came with OPEN, and is ours to close. */
+  readonly fd: number;
+}
+
+/** The name of a device's letterbox; that of a link-local address says on which interface. */
+const nameOf = (bytes: Uint8Array, scope: number, port: number): string =>
+  `infinitive/${VERSION}/${addressText(bytes)}${scope === 0 ? '' : `%${scope}`}:${port}`;
+
+/** The letterbox of one own address. */
+export class Post {
+  readonly token: number;
+  private readonly box: Letterbox;
+  private readonly own: LinkAddress;
+  private readonly port: number;
+  private readonly uid: number;
+  private readonly data: Buffer;
+
+  /** @throws {SysError} EADDRINUSE: somebody has the name. */
+  constructor(own: LinkAddress, port: number) {
+    this.own = own;
+    this.port = port;
+    this.uid = process.geteuid!();
+    this.token = randomInt(2 ** 32);
+    this.data = Buffer.alloc(5);
+    this.data.writeUInt32LE(this.token, 1);
+    this.box = new Letterbox(nameOf(own.bytes, own.scope, port));
+  }
+
+  get fd(): number {
+    return this.box.fd;
+  }
+
+  /** To the device with this address; on the interface of ours, if it is link-local. */
+  to(dst: Uint8Array): Addressee {
+    return addressee(nameOf(dst, this.own.scope, this.port));
+  }
+
+  send(to: Addressee, say: number, fd = -1): number {
+    this.data[0] = say;
+    return this.box.send(to, this.data, fd);
+  }
+
+  /** The next letter of a device of the same user, or null. Others could not be trusted with the memory that packets come from. */
+  receive(): Delivery | null {
+    for (let letter = this.box.receive(); letter !== null; letter = this.box.receive()) {
+      const match = NAME.exec(letter.from);
+      if (letter.uid === this.uid && match !== null && Number(match[3]) === this.port && letter.data.length === 5) {
+        const { data, fd } = letter;
+        const say = data[0];
+        if (say === Say.OPEN ? fd !== -1 : fd === -1) {
+          return { say, token: data.readUInt32LE(1), src: parseAddress(match[2]).bytes, fd };
+        }
+      }
+      if (letter.fd !== -1) libc().close(letter.fd);
+    }
+    return null;
+  }
+
+  close(): void {
+    this.box.close();
+  }
+}

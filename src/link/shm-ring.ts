@@ -1,0 +1,194 @@
+// A ring of datagrams in memory that two processes share: one writes, the other reads, and neither trusts the other.
+
+/** A page for the indices, then the datagrams. */
+const DATA = 4096;
+/** Power of two. What is in flight should stay in the CPU's cache: more brings nothing. */
+const SIZE = 1 << 20;
+const MASK = SIZE - 1;
+export const RING_BYTES = DATA + SIZE;
+
+// In words of 32 bits: what the writer writes, and what the reader writes, in cache lines of their own. Indices count bytes, modulo 2^32.
+const TAIL = 0;
+const HEAD = 32;
+const STATE = 33;
+
+/** What the writer must know of its reader. */
+export const Reader = {
+  /** It looks into the ring by itself. */
+  AWAKE: 0,
+  /** It wants to be woken. */
+  ASLEEP: 1,
+  /** It will not look again. */
+  GONE: 2,
+} as const;
+
+/** Length, TOS: then the datagram. */
+const FRAME = 16;
+/** In place of a length: the rest up to the ring's end is not used. */
+const SKIP = -1;
+/** Bytes taken out at once: they shall still be in the nearest caches when they are read again. */
+const PIECE = 64 * 1024;
+
+const framed = (length: number): number => FRAME + ((length + 15) & ~15);
+
+/** Datagrams longer than this do not go through a ring. */
+export const MAX_DATAGRAM = PIECE - FRAME;
+
+function wordsOf(memory: Buffer): Int32Array {
+  return new Int32Array(memory.buffer, memory.byteOffset, RING_BYTES >> 2);
+}
+
+/** Puts datagrams in: `reserve`, write to `buf`, `commit`; the reader sees them with `publish`. */
+export class RingWriter {
+  readonly buf: Buffer;
+  private readonly words: Int32Array;
+  /** What was written, what of it the reader may see, and up to where the reader was last seen to have read. */
+  private tail = 0;
+  private published = 0;
+  private head = 0;
+  private reserved = 0;
+  /** When it was read, there was something to read. */
+  private pending = false;
+
+  constructor(memory: Buffer) {
+    this.buf = memory;
+    this.words = wordsOf(memory);
+  }
+
+  /** Room for one datagram: its offset in `buf`, or -1. */
+  reserve(length: number, tos: number): number {
+    const need = framed(length);
+    let at = this.tail & MASK;
+    const rest = SIZE - at;
+    const skipped = rest < need ? rest : 0;
+    if (!this.fits(skipped + need)) return -1;
+    if (skipped > 0) {
+      this.words[(DATA + at) >> 2] = SKIP;
+      this.tail = (this.tail + skipped) | 0;
+      at = 0;
+    }
+    const word = (DATA + at) >> 2;
+    this.words[word] = length;
+    this.words[word + 1] = tos;
+    this.reserved = need;
+    return DATA + at + FRAME;
+  }
+
+  commit(): void {
+    this.tail = (this.tail + this.reserved) | 0;
+  }
+
+  /** Lets the reader see what was committed; the state that it is in. */
+  publish(): number {
+    if (this.tail === this.published) return Reader.AWAKE;
+    this.published = this.tail;
+    // The index first, then the look at the state: the reader does it the other way round (both sequentially consistent).
+    Atomics.store(this.words, TAIL, this.tail);
+    const state = Atomics.load(this.words, STATE);
+    return state === Reader.ASLEEP ? Atomics.compareExchange(this.words, STATE, Reader.ASLEEP, Reader.AWAKE) : state;
+  }
+
+  /** Has the reader read nothing since this was asked last, though there was something? */
+  get stuck(): boolean {
+    const before = this.head;
+    this.head = Atomics.load(this.words, HEAD);
+    const stuck = this.pending && before === this.head;
+    this.pending = this.head !== this.published;
+    return stuck;
+  }
+
+  private fits(bytes: number): boolean {
+    if (((this.tail - this.head) | 0) + bytes <= SIZE) return true;
+    const head = Atomics.load(this.words, HEAD);
+    const used = (this.tail - head) | 0;
+    // A reader that says what cannot be reads nothing more.
+    if (used < 0 || used > SIZE) return false;
+    this.head = head;
+    return used + bytes <= SIZE;
+  }
+}
+
+/** Takes datagrams out. They are copied first, several at once: what the writer does to the ring then, nobody sees. */
+export class RingReader {
+  /** Where the datagrams handed over lie, until the next call of {@link take}. */
+  readonly buf: Buffer;
+  private readonly ring: Buffer;
+  private readonly words: Int32Array;
+  private readonly copied: Int32Array;
+  private head = 0;
+  /** The writer has broken the rules. */
+  broken = false;
+
+  constructor(memory: Buffer) {
+    this.ring = memory;
+    this.words = wordsOf(memory);
+    this.buf = Buffer.from(new ArrayBuffer(PIECE));
+    this.copied = new Int32Array(this.buf.buffer);
+  }
+
+  get empty(): boolean {
+    return this.broken || Atomics.load(this.words, TAIL) === this.head;
+  }
+
+  /** Hands over what is there, up to 64 KiB and `most` datagrams; returns how many: 0 also before the ring begins anew. */
+  take(hand: (off: number, length: number, tos: number) => void, most: number): number {
+    const tail = Atomics.load(this.words, TAIL);
+    const there = (tail - this.head) | 0;
+    if (there === 0 || this.broken) return 0;
+    if (there < 0 || there > SIZE || (there & 15) !== 0) return this.fail();
+    const at = this.head & MASK;
+    const bytes = Math.min(there, SIZE - at, PIECE);
+    this.ring.copy(this.buf, 0, DATA + at, DATA + at + bytes);
+    const end = this.whole(at, bytes, most);
+    if (end === 0) return this.fail();
+    this.head = (this.head + end) | 0;
+    Atomics.store(this.words, HEAD, this.head);
+    return this.handOver(Math.min(end, bytes), hand);
+  }
+
+  /** From now on the writer wakes us, once; false when something is there already. */
+  sleep(): boolean {
+    if (this.broken) return true;
+    Atomics.store(this.words, STATE, Reader.ASLEEP);
+    return this.empty;
+  }
+
+  awake(): void {
+    Atomics.store(this.words, STATE, Reader.AWAKE);
+  }
+
+  close(): void {
+    Atomics.store(this.words, STATE, Reader.GONE);
+  }
+
+  /** Bytes of whole frames among those copied, with what is skipped at the ring's end; 0: they are none of a writer's. */
+  private whole(at: number, bytes: number, most: number): number {
+    let pos = 0;
+    for (let count = 0; pos < bytes && count < most; count++) {
+      const length = this.copied[pos >> 2];
+      if (length === SKIP) return SIZE - at;
+      if (length < 0 || length > MAX_DATAGRAM) return 0;
+      if (pos + framed(length) > bytes) break;
+      pos += framed(length);
+    }
+    return pos;
+  }
+
+  private handOver(end: number, hand: (off: number, length: number, tos: number) => void): number {
+    const { copied } = this;
+    let count = 0;
+    for (let pos = 0; pos < end; ) {
+      const length = copied[pos >> 2];
+      if (length === SKIP) break;
+      hand(pos + FRAME, length, copied[(pos >> 2) + 1] & 255);
+      pos += framed(length);
+      count++;
+    }
+    return count;
+  }
+
+  private fail(): number {
+    this.broken = true;
+    return 0;
+  }
+}

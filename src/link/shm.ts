@@ -1,0 +1,304 @@
+// The way to other devices of this host: through memory, as an adapter loops back what is for its own host. The packets are the same as
+// on the network, and so are addresses and checksums; they take no system calls.
+import { localAddresses } from '../os/addresses.ts';
+import { indexOfAddress, isLoopback, sameAddress } from './address.ts';
+import { ArrivalRecord } from './arrival.ts';
+import type { Clock } from './clock.ts';
+import { FlowRecord, FlowTable } from './flow.ts';
+import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
+import { ShmPeer } from './shm-peer.ts';
+import { Post } from './shm-post.ts';
+import { MAX_DATAGRAM } from './shm-ring.ts';
+import { SCAN_WHEN_IDLE, type UdpLink } from './udp.ts';
+
+/** A look at sockets is a system call. Where there are rings, and sockets bring nothing, these are looked at every so many polls. */
+const LOOK_EVERY = 8;
+/** The same while rings bring something. */
+const LOOK_WHEN_BUSY = 32;
+/** Letters are looked for each so many looks at sockets. */
+const READ_EVERY = 8;
+/** After so many looks in a row that found nothing, nothing is in any socket of a UdpLink. */
+const QUIET = SCAN_WHEN_IDLE + 1;
+
+class ShmFlow extends FlowRecord {
+  readonly peer: ShmPeer;
+  /** The way through sockets. */
+  readonly wire: Flow;
+
+  constructor(link: Link, options: FlowOptions, peer: ShmPeer, wire: Flow) {
+    super(link, options, wire.sport);
+    this.peer = peer;
+    this.wire = wire;
+  }
+}
+
+/** Where a reserved datagram is to go. */
+const To = { WIRE: 0, RING: 1, NOWHERE: 2 } as const;
+
+/** @see withShm */
+class ShmLink implements Link {
+  readonly addresses: readonly LinkAddress[];
+  readonly mtu: number;
+  readonly netdev: string;
+  readonly needsChecksum = true;
+  readonly window: number;
+  readonly stats: LinkStats;
+  readonly fds: readonly number[];
+  onArrival: (() => void) | null = null;
+  tx: Buffer;
+  txId = 0;
+  private readonly inner: UdpLink;
+  private readonly clock: Clock;
+  private readonly posts: readonly (Post | null)[];
+  /** This host's addresses, when the link was opened. */
+  private readonly host: readonly Uint8Array[];
+  private readonly peers = new Map<string, ShmPeer>();
+  private readonly flows: FlowTable<ShmFlow>;
+  private readonly arrival = new ArrivalRecord();
+  private scratch: Buffer | null = null;
+  /** Those with a ring to us. */
+  private readers: ShmPeer[] = [];
+  /** Those in whose rings something was put that they have not been shown. */
+  private readonly dirty: ShmPeer[] = [];
+  /** Those that are to be sent to by a ring, when the sockets have taken all that was committed. */
+  private readonly settling: ShmPeer[] = [];
+  // The datagram between reserve and commit.
+  private to: number = To.WIRE;
+  private peer!: ShmPeer;
+  private length = 0;
+  private asleep = false;
+  /** Polls since sockets were looked at, such looks since letters were, and such looks that found nothing since one did. */
+  private unlooked = 0;
+  private unread = 0;
+  private quiet = 0;
+  private receive!: Receive;
+  private closed = false;
+  private readonly hand = (off: number, length: number, tos: number): void => {
+    const { arrival, stats } = this;
+    arrival.off = off;
+    arrival.len = length;
+    arrival.tos = tos;
+    stats.rxPackets++;
+    stats.rxBytes += length;
+    this.receive(arrival);
+  };
+
+  constructor(inner: UdpLink, clock: Clock) {
+    this.addresses = inner.addresses;
+    this.mtu = inner.mtu;
+    this.netdev = inner.netdev;
+    this.window = inner.window;
+    this.stats = inner.stats;
+    this.tx = inner.tx;
+    this.inner = inner;
+    this.clock = clock;
+    this.host = localAddresses().map((a) => a.bytes);
+    this.posts = inner.addresses.map((own) => postOf(own, inner.port));
+    this.fds = [...inner.fds, ...this.posts.flatMap((post) => post?.fd ?? [])];
+    this.flows = new FlowTable((o) => new ShmFlow(this, o, this.peerOf(o.local, o.dst), inner.flow(o)));
+    this.arrival.lasting = true;
+    this.arrival.dport = inner.port;
+    this.arrival.sport = inner.port;
+  }
+
+  flow(options: FlowOptions): Flow {
+    const { local, dst, dport } = options;
+    const near = dport === this.inner.port && this.posts[local] != null && this.isNear(dst);
+    return near ? this.flows.get(options) : this.inner.flow(options);
+  }
+
+  reserve(flow: Flow, length: number): number {
+    const { peer, wire, tos } = flow as ShmFlow;
+    const { writer } = peer;
+    if (writer === null || length > MAX_DATAGRAM) {
+      if (writer === null) peer.ask(this.clock());
+      const at = this.inner.reserve(wire, length);
+      this.to = To.WIRE;
+      this.tx = this.inner.tx;
+      this.txId = this.inner.txId;
+      return at;
+    }
+    this.txId = 0;
+    this.peer = peer;
+    this.length = length;
+    const at = writer.reserve(length, tos);
+    if (at >= 0) {
+      this.to = To.RING;
+      this.tx = writer.buf;
+      return at;
+    }
+    // There will be room when the peer has read. If it does not, it is for it as if a socket's buffer had overflowed.
+    peer.publish(this.clock);
+    if (!peer.stuck) return -1;
+    this.to = To.NOWHERE;
+    this.scratch ??= Buffer.from(new ArrayBuffer(MAX_DATAGRAM));
+    this.tx = this.scratch;
+    return 0;
+  }
+
+  joins(flow: Flow, length: number): boolean {
+    const { peer, wire } = flow as ShmFlow;
+    return peer.writer === null && this.inner.joins(wire, length);
+  }
+
+  commit(): void {
+    if (this.to === To.WIRE) {
+      this.inner.commit();
+      return;
+    }
+    const { peer, stats } = this;
+    if (this.to === To.NOWHERE) {
+      stats.txErrors++;
+      return;
+    }
+    peer.writer!.commit();
+    stats.txPackets++;
+    stats.txBytes += this.length;
+    if (peer.dirty) return;
+    peer.dirty = true;
+    this.dirty.push(peer);
+  }
+
+  abort(): void {
+    if (this.to === To.WIRE) this.inner.abort();
+  }
+
+  flush(): boolean {
+    const { dirty, settling } = this;
+    if (dirty.length > 0) {
+      for (const peer of dirty) peer.publish(this.clock);
+      dirty.length = 0;
+    }
+    const all = this.inner.flush();
+    if (all && settling.length > 0) {
+      for (const peer of settling) peer.settle();
+      settling.length = 0;
+    }
+    return all;
+  }
+
+  poll(receive: Receive, budget: number): number {
+    if (this.closed) return 0;
+    if (this.asleep) this.awake();
+    let got = 0;
+    if (this.readers.length > 0) {
+      got = this.pollRings(receive, budget);
+      const often = this.quiet < QUIET ? 1 : got > 0 ? LOOK_WHEN_BUSY : LOOK_EVERY;
+      if (++this.unlooked < often) return got;
+      this.unlooked = 0;
+    }
+    if (++this.unread >= READ_EVERY) this.readLetters();
+    const wire = this.inner.poll(receive, budget);
+    this.quiet = wire > 0 ? 0 : this.quiet + 1;
+    return got + wire;
+  }
+
+  /** From now on who sends by a ring makes a descriptor readable. */
+  arm(): boolean {
+    this.asleep = true;
+    let nothing = true;
+    for (const { reader } of this.readers) if (!reader!.sleep()) nothing = false;
+    return nothing;
+  }
+
+  join(local: number, group: Uint8Array): void {
+    this.inner.join(local, group);
+  }
+
+  leave(local: number, group: Uint8Array): void {
+    this.inner.leave(local, group);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const peer of this.peers.values()) peer.close();
+    for (const post of this.posts) post?.close();
+    this.readers = [];
+    this.inner.close();
+  }
+
+  private pollRings(receive: Receive, budget: number): number {
+    const { arrival, readers } = this;
+    this.receive = receive;
+    let got = 0;
+    for (const peer of readers) {
+      if (peer.fresh) {
+        if (this.quiet < QUIET) continue;
+        peer.fresh = false;
+      }
+      const reader = peer.reader!;
+      arrival.buf = reader.buf;
+      arrival.family = peer.src.length === 4 ? 4 : 6;
+      arrival.src = peer.src;
+      arrival.local = peer.local;
+      const count = reader.take(this.hand, budget - got);
+      got += count;
+      if (count === 0 && (reader.broken || peer.leaving)) this.drop(peer);
+    }
+    return got;
+  }
+
+  /** Its ring is not read any more. */
+  private drop(peer: ShmPeer): void {
+    if (!peer.reader!.empty) return;
+    peer.reader!.close();
+    peer.reader = null;
+    this.readers = this.readers.filter((other) => other !== peer);
+  }
+
+  private awake(): void {
+    this.asleep = false;
+    for (const { reader } of this.readers) reader!.awake();
+    this.readLetters();
+  }
+
+  private readLetters(): void {
+    this.unread = 0;
+    this.posts.forEach((post, local) => {
+      for (let letter = post?.receive(); letter != null; letter = post!.receive()) {
+        const peer = this.peerOf(local, letter.src);
+        if (peer.hear(letter)) this.settling.push(peer);
+        if (peer.reader !== null && !this.readers.includes(peer)) this.readers = [...this.readers, peer];
+        if (peer.fresh) this.quiet = 0;
+      }
+    });
+    if (this.settling.length > 0) this.flush();
+  }
+
+  private peerOf(local: number, address: Uint8Array): ShmPeer {
+    const key = `${local} ${address.join('.')}`;
+    let peer = this.peers.get(key);
+    if (peer === undefined) {
+      peer = new ShmPeer(this.posts[local]!, local, address);
+      this.peers.set(key, peer);
+    }
+    return peer;
+  }
+
+  /** Another address of this host? */
+  private isNear(address: Uint8Array): boolean {
+    if (indexOfAddress(this.addresses, address) >= 0) return false;
+    return isLoopback(address) || this.host.some((own) => sameAddress(own, address));
+  }
+}
+
+function postOf(own: LinkAddress, port: number): Post | null {
+  try {
+    return new Post(own, port);
+  } catch {
+    // Somebody has its name; or there are no descriptors left. There are still the sockets.
+    return null;
+  }
+}
+
+/**
+ * Sends through memory what is for other devices of this host, network namespace and user that are opened like this, and through
+ * the sockets of `link` all else: also multicast, and what is sent before the other has answered.
+ *
+ * A device offers each other a ring of datagrams (memory in a file that both map), which the other reads. A reader that sleeps is woken by
+ * a letter. One that does not read for 10 ms loses what its ring does not hold, as it would what its socket does not hold.
+ */
+export function withShm(link: UdpLink, clock: Clock): Link {
+  return new ShmLink(link, clock);
+}

@@ -5,13 +5,14 @@ let used = 0;
 
 /** `n` addresses in 127.0.0.0/8 that no other process of the test run and no earlier call has. */
 export function uniqueAddresses(n: number): string[] {
-  // 127.0.Y.Z is left to tests with fixed addresses; two processes that run at a time hardly ever share the 16 bits.
-  const x = 1 + ((process.pid >> 8) % 254);
+  // 127.0.Y.Z is left to tests with fixed addresses; two processes that run at a time hardly ever share the 15 bits.
+  const x = 1 + ((process.pid >> 8) % 127);
   const y = process.pid & 255;
   return Array.from({ length: n }, () => {
+    const [block, z] = [Math.floor(used / 254), 1 + (used % 254)];
+    if (block > 1) throw new Error('this process has used up its addresses');
     used++;
-    if (used > 254) throw new Error('this process has used up its addresses');
-    return `127.${x}.${y}.${used}`;
+    return `127.${x + 127 * block}.${y}.${z}`;
   });
 }
 

@@ -39,7 +39,7 @@ export class Pace {
     this.rounds = 0;
     const now = performance.now();
     const packets = this.device.packetsReceived;
-    if (this.found > 0 || packets !== this.packets) {
+    if (this.found > 0 || packets !== this.packets || !this.device.idle) {
       this.found = 0;
       this.packets = packets;
       this.activeAt = now;

@@ -123,7 +123,9 @@ async function linkOf(driver: Driver<UserMachine>, addresses: string[], options:
 
   function udp(): Link {
     const sockets = new UdpLink({ addresses, port, gso: offload, gro: offload });
-    return kind === 'udp' ? sockets : withShm(sockets, monotonic);
+    // Who looks at packets, or damages them, is sent real ones.
+    const jumbo = options.capture === undefined && faults === undefined;
+    return kind === 'udp' ? sockets : withShm(sockets, monotonic, { jumbo });
   }
 }
 

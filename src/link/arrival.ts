@@ -16,6 +16,7 @@ export class ArrivalRecord implements Arrival {
   tos = -1;
   idGuess = 0;
   trusted = false;
+  jumbo = false;
   lasting = false;
 
   /** Becomes like `other`, sharing its bytes. */
@@ -32,6 +33,7 @@ export class ArrivalRecord implements Arrival {
     this.tos = other.tos;
     this.idGuess = other.idGuess;
     this.trusted = other.trusted;
+    this.jumbo = other.jumbo;
     this.lasting = other.lasting;
   }
 }

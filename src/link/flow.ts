@@ -32,6 +32,10 @@ export class FlowRecord implements Flow {
     this.tos = options.tos ?? 0;
     this.ttl = options.ttl ?? 64;
   }
+
+  get jumbo(): boolean {
+    return false;
+  }
 }
 
 /** The flows of one link: asked twice for the same way, it gives the same flow. */

@@ -24,6 +24,8 @@ export interface Flow {
   /** TOS or traffic class: DSCP and ECN. */
   readonly tos: number;
   readonly ttl: number;
+  /** What goes this way now is no IP packet: it may be as long as `JUMBO` of jumbo.ts, whatever the link's MTU. */
+  readonly jumbo: boolean;
 }
 
 export interface FlowOptions {
@@ -54,6 +56,8 @@ export interface Arrival {
   readonly idGuess: number;
   /** True when it came by a link that cannot damage it ({@link Link.needsChecksum} false): its checksum may not be filled in. */
   readonly trusted: boolean;
+  /** True when it came a way that is {@link Flow.jumbo}. */
+  readonly jumbo: boolean;
   /** True when its bytes stay where they are until the link is polled again. */
   readonly lasting: boolean;
 }
@@ -81,8 +85,6 @@ export interface Link {
   readonly addresses: readonly LinkAddress[];
   /** Bytes of the largest IP packet. */
   readonly mtu: number;
-  /** Bytes of the largest datagram where those it takes are no IP packets and may be longer than {@link mtu}; else 0 or absent. */
-  readonly jumbo?: number;
   /** The name of the network interface, where there is one. */
   readonly netdev: string;
   /** False when what is sent cannot be damaged on the way (loopback inside one device): checksums may be left out. */

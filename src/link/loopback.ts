@@ -3,6 +3,7 @@ import { addressText, isMulticast } from '../os/addresses.ts';
 import { indexOfAddress, parseAddress } from './address.ts';
 import { ArrivalRecord } from './arrival.ts';
 import { FlowRecord, FlowTable, headerBytes, newStats } from './flow.ts';
+import { JUMBO } from './jumbo.ts';
 import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
 
 export interface LoopbackOptions {
@@ -28,10 +29,13 @@ class LoopbackFlow extends FlowRecord {
     this.group = isMulticast(options.dst) ? addressText(options.dst) : '';
     this.to = options.dport === link.port ? indexOfAddress(link.addresses, options.dst) : -1;
   }
+
+  /** Unless checksums show that real packets are wanted. */
+  override get jumbo(): boolean {
+    return !this.link.needsChecksum;
+  }
 }
 
-/** Bytes of the largest datagram. Beyond this nothing is gained: what is copied does not stay in the CPU's cache. */
-const JUMBO = 64 * 1024 + 256;
 const FIRST_BYTES = 64 * 1024;
 const FIRST_DATAGRAMS = 64;
 
@@ -88,8 +92,6 @@ class Batch {
 export class LoopbackLink implements Link {
   readonly addresses: readonly LinkAddress[];
   readonly mtu: number;
-  /** Unless checksums show that real packets are wanted. */
-  readonly jumbo: number;
   readonly netdev: string;
   readonly needsChecksum: boolean;
   readonly window: number;
@@ -117,11 +119,11 @@ export class LoopbackLink implements Link {
     this.mtu = options.mtu ?? 4200;
     this.netdev = options.netdev ?? '';
     this.needsChecksum = options.needsChecksum ?? false;
-    this.jumbo = this.needsChecksum ? 0 : JUMBO;
     this.window = options.capacity ?? 4 * 1024 * 1024;
     this.flows = new FlowTable((o) => new LoopbackFlow(this, o));
     this.tx = this.writing.buf;
     this.arrival.trusted = !this.needsChecksum;
+    this.arrival.jumbo = !this.needsChecksum;
     this.arrival.lasting = true;
     this.arrival.dport = this.port;
     this.arrival.sport = this.port;
@@ -132,7 +134,7 @@ export class LoopbackLink implements Link {
   }
 
   reserve(flow: Flow, length: number): number {
-    if (length + headerBytes(flow.family) > Math.max(this.jumbo, this.mtu)) {
+    if (length + headerBytes(flow.family) > (flow.jumbo ? JUMBO : this.mtu)) {
       throw new RangeError(`a datagram of ${length} bytes does not fit the MTU of ${this.mtu}`);
     }
     const batch = this.writing;

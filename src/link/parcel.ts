@@ -18,6 +18,7 @@ export class Parcel implements Arrival, Timed {
   tos = 0;
   idGuess = 0;
   trusted = false;
+  jumbo = false;
   /** Its buffer is used again for others. */
   readonly lasting = false;
   time = 0;
@@ -53,6 +54,7 @@ export class Parcel implements Arrival, Timed {
     this.tos = arrival.tos;
     this.idGuess = arrival.idGuess;
     this.trusted = arrival.trusted;
+    this.jumbo = arrival.jumbo;
   }
 }
 

@@ -24,6 +24,8 @@ export class ShmPeer {
   fresh = false;
   /** It has gone: its ring holds the last that it has said. */
   leaving = false;
+  /** It takes jumbos, in its ring. */
+  jumbo = false;
   /** The peer has read nothing for long: what does not fit is lost. */
   stuck = false;
   private readonly post: Post;
@@ -65,11 +67,12 @@ export class ShmPeer {
   }
 
   /** Takes note of a letter; whether {@link settle} is to be called. */
-  hear({ say, token, fd }: Delivery): boolean {
+  hear({ say, token, jumbo, fd }: Delivery): boolean {
     if (say === Say.ACCEPT && this.offered !== null) {
       this.accepted = this.offered;
       this.offered = null;
       this.token = token;
+      this.jumbo = jumbo;
       return true;
     }
     // Another life than that which reads our ring.

@@ -6,7 +6,7 @@ import { libc } from '../os/libc.ts';
 import { parseAddress } from './address.ts';
 import type { LinkAddress } from './link.ts';
 
-/** What letters say: this byte, then the writer's token. */
+/** What letters say: this byte, then the writer's token, then whether it takes jumbos. */
 export const Say = {
   /** Is there anybody? Not answered: that it can be sent is the answer. */
   KNOCK: 0,
@@ -24,12 +24,15 @@ export const Say = {
 
 /** Part of the names, so that devices that would not understand each other do not meet. */
 const VERSION = 1;
+const LETTER = 6;
 const NAME = /^infinitive\/(\d+)\/([^/]+):(\d+)$/;
 
 export interface Delivery {
   readonly say: number;
   /** Which life of the sender's. */
   readonly token: number;
+  /** May datagrams to the sender be jumbos (jumbo.ts)? */
+  readonly jumbo: boolean;
   readonly src: Uint8Array;
   /** What came with OPEN, and is ours to close. */
   readonly fd: number;
@@ -49,13 +52,14 @@ export class Post {
   private readonly data: Buffer;
 
   /** @throws {SysError} EADDRINUSE: somebody has the name. */
-  constructor(own: LinkAddress, port: number) {
+  constructor(own: LinkAddress, port: number, jumbo: boolean) {
     this.own = own;
     this.port = port;
     this.uid = process.geteuid!();
     this.token = randomInt(2 ** 32);
-    this.data = Buffer.alloc(5);
+    this.data = Buffer.alloc(LETTER);
     this.data.writeUInt32LE(this.token, 1);
+    this.data[5] = Number(jumbo);
     this.box = new Letterbox(nameOf(own.bytes, own.scope, port));
   }
 
@@ -77,11 +81,16 @@ export class Post {
   receive(): Delivery | null {
     for (let letter = this.box.receive(); letter !== null; letter = this.box.receive()) {
       const match = NAME.exec(letter.from);
-      if (letter.uid === this.uid && match !== null && Number(match[3]) === this.port && letter.data.length === 5) {
+      if (
+        letter.uid === this.uid &&
+        match !== null &&
+        Number(match[3]) === this.port &&
+        letter.data.length === LETTER
+      ) {
         const { data, fd } = letter;
         const say = data[0];
         if (say === Say.OPEN ? fd !== -1 : fd === -1) {
-          return { say, token: data.readUInt32LE(1), src: parseAddress(match[2]).bytes, fd };
+          return { say, token: data.readUInt32LE(1), jumbo: data[5] === 1, src: parseAddress(match[2]).bytes, fd };
         }
       }
       if (letter.fd !== -1) libc().close(letter.fd);

@@ -1,5 +1,7 @@
 // A ring of datagrams in memory that two processes share: one writes, the other reads, and neither trusts the other.
 
+import { JUMBO } from './jumbo.ts';
+
 /** A page for the indices, then the datagrams. */
 const DATA = 4096;
 /** Power of two. What is in flight should stay in the CPU's cache: more brings nothing. */
@@ -27,12 +29,12 @@ const FRAME = 16;
 /** In place of a length: the rest up to the ring's end is not used. */
 const SKIP = -1;
 /** Bytes taken out at once: they shall still be in the nearest caches when they are read again. */
-const PIECE = 64 * 1024;
+const PIECE = 128 * 1024;
 
 const framed = (length: number): number => FRAME + ((length + 15) & ~15);
 
-/** Datagrams longer than this do not go through a ring. */
-export const MAX_DATAGRAM = PIECE - FRAME;
+/** Bytes that may be put in before they are shown: the reader shall begin early. */
+const EARLY = 32 * 1024;
 
 function wordsOf(memory: Buffer): Int32Array {
   return new Int32Array(memory.buffer, memory.byteOffset, RING_BYTES >> 2);
@@ -74,8 +76,10 @@ export class RingWriter {
     return DATA + at + FRAME;
   }
 
-  commit(): void {
+  /** True when so much has come together that it should be published. */
+  commit(): boolean {
     this.tail = (this.tail + this.reserved) | 0;
+    return ((this.tail - this.published) | 0) >= EARLY;
   }
 
   /** Lets the reader see what was committed; the state that it is in. */
@@ -130,7 +134,7 @@ export class RingReader {
     return this.broken || Atomics.load(this.words, TAIL) === this.head;
   }
 
-  /** Hands over what is there, up to 64 KiB and `most` datagrams; returns how many: 0 also before the ring begins anew. */
+  /** Hands over what is there, up to 128 KiB and `most` datagrams; returns how many: 0 also before the ring begins anew. */
   take(hand: (off: number, length: number, tos: number) => void, most: number): number {
     const tail = Atomics.load(this.words, TAIL);
     const there = (tail - this.head) | 0;
@@ -167,7 +171,7 @@ export class RingReader {
     for (let count = 0; pos < bytes && count < most; count++) {
       const length = this.copied[pos >> 2];
       if (length === SKIP) return SIZE - at;
-      if (length < 0 || length > MAX_DATAGRAM) return 0;
+      if (length < 0 || length > JUMBO) return 0;
       if (pos + framed(length) > bytes) break;
       pos += framed(length);
     }

@@ -5,10 +5,10 @@ import { indexOfAddress, isLoopback, sameAddress } from './address.ts';
 import { ArrivalRecord } from './arrival.ts';
 import type { Clock } from './clock.ts';
 import { FlowRecord, FlowTable } from './flow.ts';
+import { JUMBO } from './jumbo.ts';
 import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
 import { ShmPeer } from './shm-peer.ts';
 import { Post } from './shm-post.ts';
-import { MAX_DATAGRAM } from './shm-ring.ts';
 import { SCAN_WHEN_IDLE, type UdpLink } from './udp.ts';
 
 /** A look at sockets is a system call. Where there are rings, and sockets bring nothing, these are looked at every so many polls. */
@@ -29,6 +29,10 @@ class ShmFlow extends FlowRecord {
     super(link, options, wire.sport);
     this.peer = peer;
     this.wire = wire;
+  }
+
+  override get jumbo(): boolean {
+    return this.peer.writer !== null && this.peer.jumbo;
   }
 }
 
@@ -83,7 +87,7 @@ class ShmLink implements Link {
     this.receive(arrival);
   };
 
-  constructor(inner: UdpLink, clock: Clock) {
+  constructor(inner: UdpLink, clock: Clock, jumbo: boolean) {
     this.addresses = inner.addresses;
     this.mtu = inner.mtu;
     this.netdev = inner.netdev;
@@ -93,10 +97,11 @@ class ShmLink implements Link {
     this.inner = inner;
     this.clock = clock;
     this.host = localAddresses().map((a) => a.bytes);
-    this.posts = inner.addresses.map((own) => postOf(own, inner.port));
+    this.posts = inner.addresses.map((own) => postOf(own, inner.port, jumbo));
     this.fds = [...inner.fds, ...this.posts.flatMap((post) => post?.fd ?? [])];
     this.flows = new FlowTable((o) => new ShmFlow(this, o, this.peerOf(o.local, o.dst), inner.flow(o)));
     this.arrival.lasting = true;
+    this.arrival.jumbo = true;
     this.arrival.dport = inner.port;
     this.arrival.sport = inner.port;
   }
@@ -110,8 +115,8 @@ class ShmLink implements Link {
   reserve(flow: Flow, length: number): number {
     const { peer, wire, tos } = flow as ShmFlow;
     const { writer } = peer;
-    if (writer === null || length > MAX_DATAGRAM) {
-      if (writer === null) peer.ask(this.clock());
+    if (writer === null) {
+      peer.ask(this.clock());
       const at = this.inner.reserve(wire, length);
       this.to = To.WIRE;
       this.tx = this.inner.tx;
@@ -131,7 +136,7 @@ class ShmLink implements Link {
     peer.publish(this.clock);
     if (!peer.stuck) return -1;
     this.to = To.NOWHERE;
-    this.scratch ??= Buffer.from(new ArrayBuffer(MAX_DATAGRAM));
+    this.scratch ??= Buffer.from(new ArrayBuffer(JUMBO));
     this.tx = this.scratch;
     return 0;
   }
@@ -151,10 +156,11 @@ class ShmLink implements Link {
       stats.txErrors++;
       return;
     }
-    peer.writer!.commit();
+    const enough = peer.writer!.commit();
     stats.txPackets++;
     stats.txBytes += this.length;
-    if (peer.dirty) return;
+    if (enough) peer.publish(this.clock);
+    if (enough || peer.dirty) return;
     peer.dirty = true;
     this.dirty.push(peer);
   }
@@ -283,9 +289,9 @@ class ShmLink implements Link {
   }
 }
 
-function postOf(own: LinkAddress, port: number): Post | null {
+function postOf(own: LinkAddress, port: number, jumbo: boolean): Post | null {
   try {
-    return new Post(own, port);
+    return new Post(own, port, jumbo);
   } catch {
     // Somebody has its name; or there are no descriptors left. There are still the sockets.
     return null;
@@ -297,8 +303,8 @@ function postOf(own: LinkAddress, port: number): Post | null {
  * the sockets of `link` all else: also multicast, and what is sent before the other has answered.
  *
  * A device offers each other a ring of datagrams (memory in a file that both map), which the other reads. A reader that sleeps is woken by
- * a letter. One that does not read for 10 ms loses what its ring does not hold, as it would what its socket does not hold.
+ * a letter. With `jumbo` datagrams that come this way may be jumbos. One that does not read for 10 ms loses what its ring does not hold, as it would what its socket does not hold.
  */
-export function withShm(link: UdpLink, clock: Clock): Link {
-  return new ShmLink(link, clock);
+export function withShm(link: UdpLink, clock: Clock, { jumbo = false } = {}): Link {
+  return new ShmLink(link, clock, jumbo);
 }

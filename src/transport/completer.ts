@@ -27,6 +27,7 @@ import {
 import { consumes, takeCredits } from './credits.ts';
 import { scatterResponse } from './data.ts';
 import type { Engine } from './engine.ts';
+import { packetsOf, responseOk } from './packet-checks.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { Read, Slot, SlotState, type SoftQp } from './qp.ts';
 import {
@@ -57,7 +58,16 @@ export class Completer {
   }
 
   /** A response packet (acknowledge, READ response, ATOMIC acknowledge) whose payload is `length` bytes at `payload`. */
-  receive(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number, payload: number, length: number): void {
+  receive(
+    qp: SoftQp,
+    buf: Buffer,
+    off: number,
+    opcode: number,
+    psn: number,
+    payload: number,
+    length: number,
+    jumbo: boolean,
+  ): void {
     const state = qp.attr.state;
     if (state !== QpState.RTS && state !== QpState.SQD) return;
     const flags = opcodeFlags[opcode];
@@ -77,7 +87,7 @@ export class Completer {
       }
       if (syndrome !== AETH_ACK_UNLIMITED || qp.credits >= 0) this.credits(qp, syndrome, false);
     }
-    if (flags & OPF_READ_RESP) this.readResponse(qp, buf, psn, payload, length);
+    if (flags & OPF_READ_RESP) this.readResponse(qp, buf, psn, payload, length, jumbo);
     else if (flags & OPF_ATOMIC_ACK) this.atomicResponse(qp, buf, off + opcodeAtomicAckEthOff[opcode], psn);
     else this.acknowledge(qp, psnAdd(psn, 1));
   }
@@ -234,7 +244,7 @@ export class Completer {
     }
   }
 
-  private readResponse(qp: SoftQp, buf: Buffer, psn: number, payload: number, length: number): void {
+  private readResponse(qp: SoftQp, buf: Buffer, psn: number, payload: number, length: number, jumbo: boolean): void {
     const index = this.expect(qp, psn);
     if (index < 0) return;
     const op = slotOp(qp, index);
@@ -244,12 +254,15 @@ export class Completer {
     const s = slotBase(index);
     const total = qp.slots[s + Slot.LENGTH];
     const offset = psnDiff(psn, qp.slots[s + Slot.FIRST]) * qp.mtu;
-    if (length !== Math.min(qp.mtu, total - offset)) return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
+    const packets = packetsOf(qp, length);
+    // More than was asked for so far?
+    const tooFar = packets > 1 && psnDiff(psnAdd(psn, packets - 1), qp.sndMax) >= 0;
+    if (tooFar || !responseOk(qp, length, total - offset, jumbo)) return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
     if (length > 0) {
       const status = scatterResponse(this.engine.keys, qp, index, offset, length, buf, payload);
       if (status !== WcStatus.SUCCESS) return this.failOldest(qp, status);
     }
-    this.answered(qp, psn);
+    this.answered(qp, psnAdd(psn, packets - 1));
   }
 
   private atomicResponse(qp: SoftQp, buf: Buffer, eth: number, psn: number): void {

@@ -247,7 +247,7 @@ export class Engine {
       if (opcodeFlags[opcode] & OPF_REQUEST) {
         this.responder.receive(qp, buf, off, opcode, psn, bthAckReq(buf, off), payload, length, packet.jumbo === true);
       } else {
-        this.completer.receive(qp, buf, off, opcode, psn, payload, length);
+        this.completer.receive(qp, buf, off, opcode, psn, payload, length, packet.jumbo === true);
       }
     } else if (qp.type === QpType.UC && transport === TRANSPORT_UC) {
       this.datagrams.receiveUc(qp, buf, off, opcode, psn, payload, length, packet.jumbo === true);

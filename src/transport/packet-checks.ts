@@ -17,7 +17,20 @@ export function lengthOk(qp: SoftQp, flags: number, length: number, jumbo: boole
   return (length <= qp.mtu || jumbo) && (length > 0 || (flags & OPF_START) !== 0);
 }
 
-/** How many PSNs a SEND or WRITE packet with `length` bytes of payload takes: more than one where it is a jumbo. */
+/** Is a READ response with `length` bytes, of a message of which `left` are awaited, as long as it has to be (C9-92)? */
+export function responseOk(qp: SoftQp, length: number, left: number, jumbo: boolean): boolean {
+  const whole = Math.min(qp.mtu, left);
+  if (!jumbo || length <= whole) return length === whole;
+  return length <= left && (length === left || length % qp.mtu === 0);
+}
+
+/** As how many packets the next of `left` bytes of payload are to be sent: one, or a jumbo, which has the PSNs of as many. */
+export function packetsNow(qp: SoftQp, left: number): number {
+  const jumbo = qp.path!.jumbo;
+  return jumbo ? Math.max(1, Math.min(jumbo / qp.mtu, Math.ceil(left / qp.mtu))) : 1;
+}
+
+/** How many PSNs a SEND, WRITE or READ response packet with `length` bytes of payload takes: more than one where it is a jumbo. */
 export const packetsOf = (qp: SoftQp, length: number): number => (length <= qp.mtu ? 1 : Math.ceil(length / qp.mtu));
 
 export const isSolicited = (buf: Buffer, off: number): boolean => (bthFlags(buf, off) & BTH_SE) !== 0;

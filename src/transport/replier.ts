@@ -24,6 +24,7 @@ import {
 } from '../wire/opcodes.ts';
 import { ackSyndrome } from './credits.ts';
 import type { Engine } from './engine.ts';
+import { packetsNow } from './packet-checks.ts';
 import { psnAdd } from './psn.ts';
 import { type Resource, ResourceKind, type SoftQp } from './qp.ts';
 
@@ -50,7 +51,8 @@ export class Replier {
 
   private readResponse(qp: SoftQp, job: Resource): boolean {
     const engine = this.engine;
-    const size = Math.min(qp.mtu, job.length - job.offset);
+    const packets = packetsNow(qp, job.length - job.offset);
+    const size = Math.min(packets * qp.mtu, job.length - job.offset);
     const first = job.offset === 0;
     const last = job.offset + size === job.length;
     const opcode = first
@@ -80,7 +82,7 @@ export class Replier {
       buf.fill(0, at + header + size, at + header + size + pad);
     }
     port.end();
-    engine.counters.sent_pkts++;
+    engine.counters.sent_pkts += packets;
     if (qp.pace !== null) qp.pace.sent(size, engine.now);
     job.offset += size;
     if (last) this.finish(qp);

@@ -23,6 +23,7 @@ import { gather } from './data.ts';
 import { dataOpcode } from './data-opcode.ts';
 import type { Engine } from './engine.ts';
 import { runLocal } from './local-ops.ts';
+import { packetsNow } from './packet-checks.ts';
 import type { Path } from './port.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { Read, Slot, SlotState, type SoftQp } from './qp.ts';
@@ -142,8 +143,7 @@ export class Requester {
     const length = slots[s + Slot.LENGTH];
     const offset = qp.cursor;
     const path = qp.path!;
-    // A jumbo is as many packets as it has MTUs, and has their PSNs.
-    const packets = path.jumbo ? Math.max(1, Math.min(path.jumbo / qp.mtu, Math.ceil((length - offset) / qp.mtu))) : 1;
+    const packets = packetsNow(qp, length - offset);
     const size = Math.min(packets * qp.mtu, length - offset);
     const first = offset === 0;
     const last = offset + size === length;

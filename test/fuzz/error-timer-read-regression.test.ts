@@ -25,7 +25,7 @@ it('an acknowledgement past a request that has failed here, and past a READ, doe
   f.run(4.096 * 2 ** 10 * 1.5);
   const buf = Buffer.alloc(16);
   writeAeth(buf, 12, AETH_ACK_UNLIMITED, 0);
-  a.rxe.engine.completer.receive(qa, buf, 0, OP_ACKNOWLEDGE, psnAdd(qa.una, 2), 16, 0);
+  a.rxe.engine.completer.receive(qa, buf, 0, OP_ACKNOWLEDGE, psnAdd(qa.una, 2), 16, 0, false);
   assert.equal(qa.attr.state, QpState.ERR);
   assert.equal(qa.heapIndex, -1, 'no timer');
   f.close();

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
-import { MAX_DATAGRAM, Reader, RING_BYTES, RingReader, RingWriter } from '../../src/link/shm-ring.ts';
+import { JUMBO } from '../../src/link/jumbo.ts';
+import { Reader, RING_BYTES, RingReader, RingWriter } from '../../src/link/shm-ring.ts';
 import { pattern } from './conformance.ts';
 
 const SEED = 20261128;
@@ -32,7 +33,7 @@ function takeAll(reader: RingReader, most = 1000): { data: Buffer; tos: number }
 
 test('what is put in comes out, in order, whatever the lengths and wherever the ring ends', () => {
   const { writer, reader } = ring();
-  const length = fc.oneof(fc.integer({ min: 0, max: 5000 }), fc.integer({ min: 0, max: MAX_DATAGRAM }));
+  const length = fc.oneof(fc.integer({ min: 0, max: 5000 }), fc.integer({ min: 0, max: JUMBO }));
   let tag = 0;
   fc.assert(
     fc.property(fc.array(length, { maxLength: 60 }), fc.integer({ min: 1, max: 40 }), (lengths, most) => {
@@ -70,7 +71,7 @@ test('a full ring takes nothing, and everything again when it has been read', ()
 test('an aborted reservation leaves no trace', () => {
   const { writer, reader } = ring();
   for (let i = 0; i < 1000; i++) {
-    writer.reserve(MAX_DATAGRAM, 1);
+    writer.reserve(JUMBO, 1);
     assert.ok(put(writer, pattern(3000, i)));
     writer.publish();
     const got = takeAll(reader);

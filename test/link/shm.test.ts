@@ -242,7 +242,7 @@ test('letters that make no sense, and files that could be cut off, do no harm', 
   const small = new SharedFile('test', 4096);
   const nameless = new Letterbox('no device');
   for (let say = 0; say < 256; say++) {
-    for (const data of [Buffer.from([say]), Buffer.from([say, 1, 2, 3, 4]), Buffer.alloc(64, say)]) {
+    for (const data of [Buffer.from([say]), Buffer.from([say, 1, 2, 3, 4, say & 1]), Buffer.alloc(64, say)]) {
       for (const fd of [-1, small.fd, 1]) {
         for (const from of [box, nameless]) while (from.send(to, data, fd) !== 0) drain(a);
       }
@@ -250,7 +250,7 @@ test('letters that make no sense, and files that could be cut off, do no harm', 
   }
   drain(a);
   // A ring all the same, in proper memory: it is read.
-  while (box.send(to, Buffer.from([Say.OPEN, 1, 2, 3, 4]), file.fd) !== 0) drain(a);
+  while (box.send(to, Buffer.from([Say.OPEN, 1, 2, 3, 4, 0]), file.fd) !== 0) drain(a);
   const writer = new RingWriter(file.map(0, RING_BYTES));
   drain(a);
   pattern(40, 1).copy(writer.buf, writer.reserve(40, 0));
@@ -287,9 +287,9 @@ test('each address of a device has a letterbox of its own, which is free again w
   const [one] = uniqueAddresses(1);
   const own = { family: 4, bytes: addressBytes(one), text: one, scope: 0 } as const;
   for (let i = 0; i < 2; i++) {
-    const post = new Post(own, PORT);
-    assert.throws(() => new Post(own, PORT), { code: 'EADDRINUSE' });
-    new Post(own, PORT + 1).close();
+    const post = new Post(own, PORT, false);
+    assert.throws(() => new Post(own, PORT, false), { code: 'EADDRINUSE' });
+    new Post(own, PORT + 1, false).close();
     post.close();
   }
   assert.equal(new RingReader(Buffer.alloc(RING_BYTES)).empty, true);

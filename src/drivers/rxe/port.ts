@@ -4,6 +4,7 @@ import type { AddressVector } from '../../core/ah.ts';
 import type { GidEntry, GidTable } from '../../core/gid.ts';
 import { addressOfGid } from '../../core/gid-text.ts';
 import { sameAddress } from '../../link/address.ts';
+import { JUMBO_PAYLOAD } from '../../link/jumbo.ts';
 import type { Arrival, Flow, Link } from '../../link/link.ts';
 import { isMulticast } from '../../os/addresses.ts';
 import type { Inbound, Path, Port } from '../../transport/port.ts';
@@ -31,8 +32,6 @@ const ECN_CE = 3;
 const ECN_CAPABLE = 2;
 const GRH_LEN = 40;
 const DEFAULT_TTL = 64;
-/** What a datagram of the loopback takes beside headers. */
-const JUMBO_PAYLOAD = 64 * 1024;
 /** Ways back are kept; their addresses may be made up. */
 const MOST_BACKS = 16_384;
 
@@ -46,7 +45,6 @@ class RocePath implements Path {
   readonly window: PeerWindow;
   readonly reads: PeerWindow;
   readonly unconfirmed: Unconfirmed | null;
-  readonly jumbo: number;
 
   constructor(flow: Flow, limit: number, unconfirmed: Unconfirmed | null) {
     this.flow = flow;
@@ -59,7 +57,10 @@ class RocePath implements Path {
     this.window = new PeerWindow(limit);
     this.reads = new PeerWindow(limit);
     this.unconfirmed = unconfirmed;
-    this.jumbo = flow.link.jumbo ? JUMBO_PAYLOAD : 0;
+  }
+
+  get jumbo(): number {
+    return this.flow.jumbo ? JUMBO_PAYLOAD : 0;
   }
 }
 
@@ -239,7 +240,7 @@ export class RocePort implements Port {
     packet.len = length;
     // -1 where the link cannot tell.
     packet.lasting = a.lasting;
-    packet.jumbo = a.trusted;
+    packet.jumbo = a.jumbo;
     packet.congested = a.tos > 0 && (a.tos & ECN_MASK) === ECN_CE;
     packet.group = a.group;
     this.deliver!(packet);

@@ -18,6 +18,10 @@ export class DecoratedFlow extends FlowRecord {
     super(link, options, inner.sport);
     this.inner = inner;
   }
+
+  override get window(): number {
+    return this.inner.window;
+  }
 }
 
 /** Passes everything on to the link it wraps; decorators override what they do otherwise. */

@@ -33,6 +33,10 @@ export class FlowRecord implements Flow {
     this.ttl = options.ttl ?? 64;
   }
 
+  get window(): number {
+    return this.link.window;
+  }
+
   get jumbo(): boolean {
     return false;
   }

@@ -24,6 +24,8 @@ export interface Flow {
   /** TOS or traffic class: DSCP and ECN. */
   readonly tos: number;
   readonly ttl: number;
+  /** Bytes in flight that this way is sure to hold, as {@link Link.window} counts them. */
+  readonly window: number;
   /** What goes this way now is no IP packet: it may be as long as `JUMBO` of jumbo.ts, whatever the link's MTU. */
   readonly jumbo: boolean;
 }

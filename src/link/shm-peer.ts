@@ -8,8 +8,9 @@ import { Reader, RING_BYTES, RingReader, RingWriter } from './shm-ring.ts';
 /** A device that is not there is asked for again after so long, in microseconds, and then after twice as long, up to the most. */
 const ASK_AGAIN_US = 20_000;
 const MOST_US = 2_000_000;
-/** A reader that has read nothing for so long may be gone. */
-const STUCK_US = 10_000;
+/** A reader that has read nothing for so long may be gone; and after so long it will not be waited for. */
+const DOUBT_US = 10_000;
+const STUCK_US = 100_000;
 
 export class ShmPeer {
   readonly src: Uint8Array;
@@ -18,6 +19,8 @@ export class ShmPeer {
   reader: RingReader | null = null;
   /** The ring that datagrams go through, once the peer reads it and all that went another way is on that. */
   writer: RingWriter | null = null;
+  /** It has not seen what was published, because it sleeps. */
+  asleep = false;
   /** Something was committed that has not been published. */
   dirty = false;
   /** Nothing has been read from its ring yet: what it sent another way before comes first. */
@@ -37,6 +40,7 @@ export class ShmPeer {
   private askAt = 0;
   private patience = ASK_AGAIN_US;
   private stuckSince = Number.POSITIVE_INFINITY;
+  private doubtAt = 0;
 
   constructor(post: Post, local: number, src: Uint8Array) {
     this.post = post;
@@ -102,13 +106,13 @@ export class ShmPeer {
     return false;
   }
 
-  /** Lets the peer see what was committed. */
+  /** Lets the peer see what was committed, if it is awake; else it is {@link asleep}. */
   publish(clock: () => number): void {
     const { writer } = this;
     this.dirty = false;
     if (writer === null) return;
     const state = writer.publish();
-    if (state === Reader.ASLEEP) this.wake();
+    if (state === Reader.ASLEEP) this.asleep = true;
     else if (state === Reader.GONE) this.forget();
     if (!writer.stuck) {
       this.stuckSince = Number.POSITIVE_INFINITY;
@@ -116,11 +120,21 @@ export class ShmPeer {
       return;
     }
     const now = clock();
-    if (this.stuckSince === Number.POSITIVE_INFINITY) this.stuckSince = now;
-    if (now - this.stuckSince < STUCK_US) return;
-    this.stuckSince = now;
-    this.stuck = true;
-    this.wake();
+    if (this.stuckSince === Number.POSITIVE_INFINITY) {
+      this.stuckSince = now;
+      this.doubtAt = now + DOUBT_US;
+    }
+    if (now >= this.doubtAt) {
+      this.doubtAt = now + DOUBT_US;
+      this.nudge();
+    }
+    this.stuck = now - this.stuckSince >= STUCK_US;
+  }
+
+  /** Wakes it, if it sleeps. */
+  wake(): void {
+    this.asleep = false;
+    if (this.writer?.rouse()) this.nudge();
   }
 
   close(): void {
@@ -128,7 +142,7 @@ export class ShmPeer {
     if (this.reader !== null || this.accepted !== null || this.offered !== null) this.post.send(this.to, Say.BYE);
   }
 
-  private wake(): void {
+  private nudge(): void {
     // Letters that it has not read yet wake it as well (EAGAIN).
     if (this.post.send(this.to, Say.WAKE) === ECONNREFUSED) this.forget();
   }

@@ -5,8 +5,13 @@ import { JUMBO } from './jumbo.ts';
 /** A page for the indices, then the datagrams. */
 const DATA = 4096;
 /** Power of two. What is in flight should stay in the CPU's cache: more brings nothing. */
-const SIZE = 1 << 20;
+const SIZE = 2 << 20;
 const MASK = SIZE - 1;
+/**
+ * Bytes, each datagram with its overhead (udp-window.ts), that may be in flight of what is sent, and as many of what the peer has
+ * asked for: so much that a ring is hardly ever full, and whoever waits for the peer can sleep.
+ */
+export const RING_WINDOW = SIZE / 2 - 64 * 1024;
 export const RING_BYTES = DATA + SIZE;
 
 // In words of 32 bits: what the writer writes, and what the reader writes, in cache lines of their own. Indices count bytes, modulo 2^32.
@@ -24,17 +29,18 @@ export const Reader = {
   GONE: 2,
 } as const;
 
-/** Length, TOS: then the datagram. */
-const FRAME = 16;
 /** In place of a length: the rest up to the ring's end is not used. */
 const SKIP = -1;
-/** Bytes taken out at once: they shall still be in the nearest caches when they are read again. */
-const PIECE = 128 * 1024;
-
+/** Length, TOS: then the datagram. */
+const FRAME = 16;
 const framed = (length: number): number => FRAME + ((length + 15) & ~15);
 
-/** Bytes that may be put in before they are shown: the reader shall begin early. */
-const EARLY = 32 * 1024;
+/** Bytes taken out at once: they shall still be in the nearest caches when they are read again. */
+const PIECE = 2 * framed(JUMBO);
+
+/** Bytes that may be put in before they are shown to a reader that is awake, and before one that sleeps is woken for them. */
+const SHOW = 32 * 1024;
+const WAKE = 256 * 1024;
 
 function wordsOf(memory: Buffer): Int32Array {
   return new Int32Array(memory.buffer, memory.byteOffset, RING_BYTES >> 2);
@@ -44,8 +50,9 @@ function wordsOf(memory: Buffer): Int32Array {
 export class RingWriter {
   readonly buf: Buffer;
   private readonly words: Int32Array;
-  /** What was written, what of it the reader may see, and up to where the reader was last seen to have read. */
+  /** What was written, what of it the reader may see, what it is known to be awake for, and up to where it was last seen to have read. */
   private tail = 0;
+  private shown = 0;
   private published = 0;
   private head = 0;
   private reserved = 0;
@@ -79,7 +86,13 @@ export class RingWriter {
   /** True when so much has come together that it should be published. */
   commit(): boolean {
     this.tail = (this.tail + this.reserved) | 0;
-    return ((this.tail - this.published) | 0) >= EARLY;
+    if (((this.tail - this.shown) | 0) >= SHOW) this.show();
+    return ((this.tail - this.published) | 0) >= WAKE;
+  }
+
+  private show(): void {
+    this.shown = this.tail;
+    Atomics.store(this.words, TAIL, this.tail);
   }
 
   /** Lets the reader see what was committed; the state that it is in. */
@@ -87,9 +100,13 @@ export class RingWriter {
     if (this.tail === this.published) return Reader.AWAKE;
     this.published = this.tail;
     // The index first, then the look at the state: the reader does it the other way round (both sequentially consistent).
-    Atomics.store(this.words, TAIL, this.tail);
-    const state = Atomics.load(this.words, STATE);
-    return state === Reader.ASLEEP ? Atomics.compareExchange(this.words, STATE, Reader.ASLEEP, Reader.AWAKE) : state;
+    this.show();
+    return Atomics.load(this.words, STATE);
+  }
+
+  /** Is the reader to be woken? It sleeps, and nobody has said this before. */
+  rouse(): boolean {
+    return Atomics.compareExchange(this.words, STATE, Reader.ASLEEP, Reader.AWAKE) === Reader.ASLEEP;
   }
 
   /** Has the reader read nothing since this was asked last, though there was something? */
@@ -122,6 +139,8 @@ export class RingReader {
   private head = 0;
   /** The writer has broken the rules. */
   broken = false;
+  /** When it was last read there was more than was taken. */
+  more = false;
 
   constructor(memory: Buffer) {
     this.ring = memory;
@@ -134,10 +153,11 @@ export class RingReader {
     return this.broken || Atomics.load(this.words, TAIL) === this.head;
   }
 
-  /** Hands over what is there, up to 128 KiB and `most` datagrams; returns how many: 0 also before the ring begins anew. */
+  /** Hands over what is there, up to two jumbos or `most` datagrams; returns how many: 0 also before the ring begins anew. */
   take(hand: (off: number, length: number, tos: number) => void, most: number): number {
     const tail = Atomics.load(this.words, TAIL);
     const there = (tail - this.head) | 0;
+    this.more = false;
     if (there === 0 || this.broken) return 0;
     if (there < 0 || there > SIZE || (there & 15) !== 0) return this.fail();
     const at = this.head & MASK;
@@ -147,6 +167,7 @@ export class RingReader {
     if (end === 0) return this.fail();
     this.head = (this.head + end) | 0;
     Atomics.store(this.words, HEAD, this.head);
+    this.more = there > end;
     return this.handOver(Math.min(end, bytes), hand);
   }
 

@@ -9,14 +9,15 @@ import { JUMBO } from './jumbo.ts';
 import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
 import { ShmPeer } from './shm-peer.ts';
 import { Post } from './shm-post.ts';
+import { RING_WINDOW } from './shm-ring.ts';
 import { SCAN_WHEN_IDLE, type UdpLink } from './udp.ts';
 
 /** A look at sockets is a system call. Where there are rings, and sockets bring nothing, these are looked at every so many polls. */
-const LOOK_EVERY = 8;
-/** The same while rings bring something. */
-const LOOK_WHEN_BUSY = 32;
+const LOOK_EVERY = 32;
 /** Letters are looked for each so many looks at sockets. */
 const READ_EVERY = 8;
+/** Who sleeps is left asleep, for what waits to be taken in, for so many polls at most. */
+const PATIENCE = 8;
 /** After so many looks in a row that found nothing, nothing is in any socket of a UdpLink. */
 const QUIET = SCAN_WHEN_IDLE + 1;
 
@@ -29,6 +30,10 @@ class ShmFlow extends FlowRecord {
     super(link, options, wire.sport);
     this.peer = peer;
     this.wire = wire;
+  }
+
+  override get window(): number {
+    return Math.min(this.link.window, RING_WINDOW);
   }
 
   override get jumbo(): boolean {
@@ -66,11 +71,15 @@ class ShmLink implements Link {
   private readonly dirty: ShmPeer[] = [];
   /** Those that are to be sent to by a ring, when the sockets have taken all that was committed. */
   private readonly settling: ShmPeer[] = [];
+  /** Those that are to be woken, when nothing {@link more} waits to be taken in, or after some polls. */
+  private readonly asleep: ShmPeer[] = [];
+  private more = false;
+  private patience = 0;
   // The datagram between reserve and commit.
   private to: number = To.WIRE;
   private peer!: ShmPeer;
   private length = 0;
-  private asleep = false;
+  private resting = false;
   /** Polls since sockets were looked at, such looks since letters were, and such looks that found nothing since one did. */
   private unlooked = 0;
   private unread = 0;
@@ -159,8 +168,10 @@ class ShmLink implements Link {
     const enough = peer.writer!.commit();
     stats.txPackets++;
     stats.txBytes += this.length;
-    if (enough) peer.publish(this.clock);
-    if (enough || peer.dirty) return;
+    if (peer.dirty) {
+      if (enough) this.publish(peer);
+      return;
+    }
     peer.dirty = true;
     this.dirty.push(peer);
   }
@@ -172,7 +183,7 @@ class ShmLink implements Link {
   flush(): boolean {
     const { dirty, settling } = this;
     if (dirty.length > 0) {
-      for (const peer of dirty) peer.publish(this.clock);
+      for (const peer of dirty) this.publish(peer);
       dirty.length = 0;
     }
     const all = this.inner.flush();
@@ -185,12 +196,12 @@ class ShmLink implements Link {
 
   poll(receive: Receive, budget: number): number {
     if (this.closed) return 0;
-    if (this.asleep) this.awake();
+    if (this.resting) this.awake();
     let got = 0;
     if (this.readers.length > 0) {
       got = this.pollRings(receive, budget);
-      const often = this.quiet < QUIET ? 1 : got > 0 ? LOOK_WHEN_BUSY : LOOK_EVERY;
-      if (++this.unlooked < often) return got;
+      if (this.asleep.length > 0 && (!this.more || ++this.patience > PATIENCE)) this.wakeAll();
+      if (++this.unlooked < LOOK_EVERY && this.quiet >= QUIET) return got;
       this.unlooked = 0;
     }
     if (++this.unread >= READ_EVERY) this.readLetters();
@@ -201,7 +212,8 @@ class ShmLink implements Link {
 
   /** From now on who sends by a ring makes a descriptor readable. */
   arm(): boolean {
-    this.asleep = true;
+    this.wakeAll();
+    this.resting = true;
     let nothing = true;
     for (const { reader } of this.readers) if (!reader!.sleep()) nothing = false;
     return nothing;
@@ -224,9 +236,28 @@ class ShmLink implements Link {
     this.inner.close();
   }
 
+  /**
+   * Lets a peer see what was committed. One that sleeps is not woken before all that waits here has been taken in: what it says to
+   * that would have to wait as well, and where it shares our CPU it would stop us.
+   */
+  private publish(peer: ShmPeer): void {
+    peer.publish(this.clock);
+    if (!peer.asleep) return;
+    if (!this.more) peer.wake();
+    else if (!this.asleep.includes(peer)) this.asleep.push(peer);
+  }
+
+  private wakeAll(): void {
+    this.patience = 0;
+    if (this.asleep.length === 0) return;
+    for (const peer of this.asleep) peer.wake();
+    this.asleep.length = 0;
+  }
+
   private pollRings(receive: Receive, budget: number): number {
     const { arrival, readers } = this;
     this.receive = receive;
+    this.more = false;
     let got = 0;
     for (const peer of readers) {
       if (peer.fresh) {
@@ -240,6 +271,7 @@ class ShmLink implements Link {
       arrival.local = peer.local;
       const count = reader.take(this.hand, budget - got);
       got += count;
+      if (reader.more) this.more = true;
       if (count === 0 && (reader.broken || peer.leaving)) this.drop(peer);
     }
     return got;
@@ -254,7 +286,7 @@ class ShmLink implements Link {
   }
 
   private awake(): void {
-    this.asleep = false;
+    this.resting = false;
     for (const { reader } of this.readers) reader!.awake();
     this.readLetters();
   }
@@ -303,7 +335,7 @@ function postOf(own: LinkAddress, port: number, jumbo: boolean): Post | null {
  * the sockets of `link` all else: also multicast, and what is sent before the other has answered.
  *
  * A device offers each other a ring of datagrams (memory in a file that both map), which the other reads. A reader that sleeps is woken by
- * a letter. With `jumbo` datagrams that come this way may be jumbos. One that does not read for 10 ms loses what its ring does not hold, as it would what its socket does not hold.
+ * a letter. With `jumbo` datagrams that come this way may be jumbos. One that does not read for 100 ms loses what its ring does not hold, as it would what its socket does not hold.
  */
 export function withShm(link: UdpLink, clock: Clock, { jumbo = false } = {}): Link {
   return new ShmLink(link, clock, jumbo);

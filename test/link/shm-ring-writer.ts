@@ -7,7 +7,7 @@ const writer = new RingWriter(Buffer.from(memory));
 const rings = new Int32Array(bell);
 
 function publish(): void {
-  if (writer.publish() !== Reader.ASLEEP) return;
+  if (writer.publish() !== Reader.ASLEEP || !writer.rouse()) return;
   Atomics.add(rings, 0, 1);
   Atomics.notify(rings, 0);
 }

@@ -73,7 +73,11 @@ class Replay {
     const responses = qp1.filter((f) => !isRequest(f) && ipText(f.ip.src) === server);
     this.expected = responses.map((f) => bytesOf(f));
     const [first] = this.requests;
-    this.link = new ReplayLink({ addresses: [parseAddress(addressText(first.ip.dst))], mtu: 4200, needsChecksum: true });
+    this.link = new ReplayLink({
+      addresses: [parseAddress(addressText(first.ip.dst))],
+      mtu: 4200,
+      needsChecksum: true,
+    });
     this.rxe = new Rxe({ link: this.link, clock: () => 0 });
     const context = verbs.openContext(this.rxe.device, { owner: 'replay' });
     const pd = verbs.allocPd(context);

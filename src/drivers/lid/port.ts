@@ -137,7 +137,7 @@ export class LidPort implements Port {
     const header = Buffer.alloc(this.headers);
     this.kind.write(header, 0, sl, dlid, this.lid);
     writeGrh(header, this.kind.length, trafficClass, flowLabel, 0, hops, this.gid, dgid);
-    const path = new LidPath(flow, this.peer(dlid, flow.link.window), header, dlid, Uint8Array.from(dgid));
+    const path = new LidPath(flow, this.peer(dlid, flow.window), header, dlid, Uint8Array.from(dgid));
     this.paths.set(key, path);
     return path;
   }

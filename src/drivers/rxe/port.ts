@@ -151,7 +151,7 @@ export class RocePort implements Port {
     });
     let path = this.paths.get(flow);
     if (path === undefined) {
-      path = new RocePath(flow, flow.link.window, this.destination(flow));
+      path = new RocePath(flow, flow.window, this.destination(flow));
       this.paths.set(flow, path);
     }
     this.latest = { av, entry, responsive, path };
@@ -164,7 +164,7 @@ export class RocePort implements Port {
     const key = `${flow.local} ${flow.dst.join('.')}`;
     let to = this.destinations.get(key);
     if (to === undefined) {
-      to = new Unconfirmed(flow.link.window, randomInt(2 ** 32));
+      to = new Unconfirmed(flow.window, randomInt(2 ** 32));
       this.destinations.set(key, to);
     }
     return to;
@@ -177,7 +177,7 @@ export class RocePort implements Port {
     let path = this.backs.get(key) ?? null;
     if (path === null && this.backs.size < MOST_BACKS) {
       const flow = this.link.flow({ local, dst: src, dport: ROCE_UDP_PORT, tos: 0, ttl: DEFAULT_TTL });
-      path = new RocePath(flow, flow.link.window, null);
+      path = new RocePath(flow, flow.window, null);
       this.backs.set(key, path);
     }
     this.back = path;

@@ -1,0 +1,6 @@
+// Datagrams that never meet a network interface may be longer than its packets: fewer of them carry the same.
+
+/** Bytes of payload. Beyond this nothing is gained: what is copied does not stay in the CPU's cache. */
+export const JUMBO_PAYLOAD = 64 * 1024;
+/** Bytes of such a datagram at most: with all the headers there are. */
+export const JUMBO = JUMBO_PAYLOAD + 256;

@@ -18,8 +18,13 @@ const withArgs =
   (...args: string[]): SideArgs =>
   (settings) => [...twoAddresses(), ...args, seconds(settings)];
 
-const write = perf('write-bw', ['--op', 'write', '--size', '1m']);
-const sendLat = perf('send-lat', ['--op', 'send', '--lat', '--size', '64']);
+const WRITE = ['--op', 'write', '--size', '1m'];
+const write = perf('write-bw', WRITE);
+const writeUdp = perf('write-bw-udp', WRITE, { link: 'udp' });
+const SEND_LAT = ['--op', 'send', '--lat', '--size', '64'];
+const sendLat = perf('send-lat', SEND_LAT);
+const ucxLat = ucx('UCX over TCP, 8 B', { test: 'tag_lat', size: 8, iters: 150_000 });
+const ucxBw = ucx('UCX over TCP, 1 MiB', { test: 'tag_bw', size: MIB, iters: 6000 });
 const tcp = iperf3('iperf3, one TCP stream');
 const eventsLat = perftest('ib_send_lat', {
   quick: ['-e', '-s', '64', '-n', '3000'],
@@ -41,7 +46,18 @@ export const MEASURES: readonly Measure[] = [
     unit: 'µs',
     better: 'lower',
     ours: sendLat,
-    peers: [{ ...ucx('UCX over TCP, 8 B', { test: 'tag_lat', size: 8, iters: 150_000 }), bar: { goal: 1, aim: 0.75 } }],
+    peers: [
+      { ...ucxLat, bar: { goal: 1, aim: 0.75 } },
+      ucx('UCX, shared memory, 8 B', { test: 'tag_lat', size: 8, iters: 500_000, transports: SHARED_MEMORY }),
+    ],
+  },
+  {
+    name: 'send-lat-udp',
+    title: 'SEND 64 B through sockets, p50',
+    unit: 'µs',
+    better: 'lower',
+    ours: perf('send-lat-udp', SEND_LAT, { link: 'udp' }),
+    peers: [{ ...ucxLat, bar: { goal: 1, aim: 0.75 } }],
   },
   {
     name: 'send-await',
@@ -56,7 +72,7 @@ export const MEASURES: readonly Measure[] = [
     title: 'SEND 64 B, depth 128',
     unit: 'M/s',
     better: 'higher',
-    ours: perf('send-rate', ['--op', 'send', '--size', '64', '--tx-depth', '128'], 'rate'),
+    ours: perf('send-rate', ['--op', 'send', '--size', '64', '--tx-depth', '128'], { figure: 'rate' }),
     bar: { goal: 0.5, aim: 2 },
     peers: [ucx('UCX over TCP, 8 B', { test: 'tag_bw', size: 8, iters: 2_000_000, rate: true })],
   },
@@ -68,7 +84,19 @@ export const MEASURES: readonly Measure[] = [
     ours: write,
     peers: [
       { ...tcp, bar: { goal: 1, aim: 1.5 } },
-      { ...ucx('UCX over TCP, 1 MiB', { test: 'tag_bw', size: MIB, iters: 6000 }), bar: { goal: 0.4, aim: 0.7 } },
+      { ...ucxBw, bar: { goal: 0.4, aim: 0.7 } },
+      ucx('UCX, shared memory, 1 MiB', { test: 'tag_bw', size: MIB, iters: 10_000, transports: SHARED_MEMORY }),
+    ],
+  },
+  {
+    name: 'write-bw-udp',
+    title: 'WRITE 1 MiB through sockets',
+    unit: 'GB/s',
+    better: 'higher',
+    ours: writeUdp,
+    peers: [
+      { ...tcp, bar: { goal: 1, aim: 1.5 } },
+      { ...ucxBw, bar: { goal: 0.4, aim: 0.7 } },
       { ...rawUdp('UDP alone, copy and CRC'), bar: { goal: 0.6, aim: 0.8 } },
     ],
   },
@@ -129,6 +157,19 @@ export const MEASURES: readonly Measure[] = [
       full: ['-s', '65536', '-D', '1', '--report_gbits'],
     }),
     peers: [{ ...write, name: 'our WRITE 1 MiB', bar: { goal: 0.5, aim: 0.9 } }],
+  },
+  {
+    name: 'run-two-bw-udp',
+    title: 'run: the same through sockets',
+    unit: 'GB/s',
+    better: 'higher',
+    ours: perftest('ib_write_bw', {
+      runs: 2,
+      sockets: true,
+      quick: ['-s', '65536', '-D', '1', '--report_gbits'],
+      full: ['-s', '65536', '-D', '1', '--report_gbits'],
+    }),
+    peers: [{ ...writeUdp, name: 'our WRITE through sockets', bar: { goal: 0.5, aim: 0.9 } }],
   },
   {
     name: 'run-events-lat',

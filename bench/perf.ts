@@ -1,6 +1,7 @@
 // Ours: `infinitive perf`, server and client as two processes with a device each.
 import { join } from 'node:path';
 import type { PerfResult } from '../src/cli/perf/result.ts';
+import type { LinkKind } from '../src/link/kind.ts';
 import { lidAddresses } from '../test/helpers/address.ts';
 import { type Ours, perRound, type Settings } from './measure.ts';
 import { Running } from './running.ts';
@@ -18,11 +19,21 @@ export function twoAddresses(): string[] {
 /** The figure of a row: its median latency, its bandwidth, or its messages per second. */
 export type Figure = 'usual' | 'rate';
 
+export interface PerfOptions {
+  readonly figure?: Figure;
+  /** What both ends' packets go through. Default: `auto`, which is memory, as they are on one host. */
+  readonly link?: LinkKind;
+}
+
 /** `args` of the client say what is measured. */
-export function perf(name: string, args: readonly string[], figure: Figure = 'usual'): Ours {
+export function perf(
+  name: string,
+  args: readonly string[],
+  { figure = 'usual', link = 'auto' }: PerfOptions = {},
+): Ours {
   return {
     name: 'infinitive',
-    run: perRound((settings) => measure(args, figure, settings, () => [])),
+    run: perRound((settings) => measure(args, figure, link, settings, () => [])),
     async profile(settings, dir) {
       const profiles = ['client', 'server'].map((side) => ({ side, file: join(dir, `${name}-${side}.cpuprofile`) }));
       const flags = (side: string): string[] => [
@@ -30,7 +41,7 @@ export function perf(name: string, args: readonly string[], figure: Figure = 'us
         `--cpu-prof-dir=${dir}`,
         `--cpu-prof-name=${name}-${side}.cpuprofile`,
       ];
-      return { figure: await measure(args, figure, settings, flags), profiles };
+      return { figure: await measure(args, figure, link, settings, flags), profiles };
     },
   };
 }
@@ -38,12 +49,17 @@ export function perf(name: string, args: readonly string[], figure: Figure = 'us
 async function measure(
   args: readonly string[],
   figure: Figure,
+  link: LinkKind,
   { quick, signal }: Settings,
   nodeFlags: (side: string) => string[],
 ): Promise<number> {
   const [serverIp, clientIp] = twoAddresses();
   const node = process.execPath;
-  const command = (side: string, ip: string): string[] => [...nodeFlags(side), MAIN, 'perf', '--json', '--ip', ip];
+  const command = (side: string, ip: string): string[] => [
+    ...nodeFlags(side),
+    MAIN,
+    ...['perf', '--json', '--ip', ip, '--link', link],
+  ];
   await using server = new Running(node, [...command('server', serverIp), '--port', '0'], { signal });
   const { listening } = JSON.parse(await server.firstLine()) as { listening: number };
   const duration = ['--warm-up', quick ? '0.3' : '0.5', '--duration', quick ? '0.6' : '1.5'];

@@ -1,4 +1,5 @@
 // Unmodified programs under `infinitive run`: what perftest and rdma-core measure, and what it costs the others.
+import type { LinkKind } from '../src/link/kind.ts';
 import { builtMain } from './built.ts';
 import type { Contender, Ours, Settings } from './measure.ts';
 import { perRound } from './measure.ts';
@@ -7,11 +8,13 @@ import { freePort, Running } from './running.ts';
 import { parseSide, sidePath } from './side.ts';
 
 /** The commands of `infinitive run`, before the program's own. */
-const run = (ip: string, main = MAIN): string[] => [main, 'run', '--ip', ip, '--'];
+const run = (ip: string, main = MAIN, link = 'auto'): string[] => [main, 'run', '--link', link, '--ip', ip, '--'];
 
 interface PerftestOptions {
   /** Server and client each under a run of its own. Default: both under one. */
   readonly runs?: 1 | 2;
+  /** What goes from one run to the other goes through sockets. */
+  readonly sockets?: boolean;
   readonly quick: readonly string[];
   readonly full: readonly string[];
 }
@@ -26,18 +29,25 @@ export function perftest(program: string, options: PerftestOptions): Ours {
       const args = ['-F', '-p', String(port), ...(settings.quick ? options.quick : options.full)];
       const text =
         options.runs === 2
-          ? await betweenRuns(program, args, port, settings)
+          ? await betweenRuns(program, args, port, options.sockets ? 'udp' : 'auto', settings)
           : await withinRun([program, ...args], port, settings);
       return parsePerftest(text);
     }),
   };
 }
 
-async function betweenRuns(program: string, args: string[], port: number, { signal }: Settings): Promise<string> {
+async function betweenRuns(
+  program: string,
+  args: string[],
+  port: number,
+  link: LinkKind,
+  { signal }: Settings,
+): Promise<string> {
   const [serverIp, clientIp] = twoAddresses();
-  await using server = new Running(process.execPath, [...run(serverIp), program, ...args], { signal });
+  const under = (ip: string): string[] => [...run(ip, MAIN, link), program, ...args];
+  await using server = new Running(process.execPath, under(serverIp), { signal });
   await server.listensOn(port);
-  await using client = new Running(process.execPath, [...run(clientIp), program, ...args, serverIp], { signal });
+  await using client = new Running(process.execPath, [...under(clientIp), serverIp], { signal });
   const text = await client.output();
   await server.output();
   return text;

@@ -63,6 +63,12 @@ export class ShmPeer {
     file.close();
   }
 
+  /** Is there a ring that it reads? */
+  get reachable(): boolean {
+    if (this.writer?.abandoned) this.forget();
+    return this.writer !== null;
+  }
+
   /** All that went another way has been handed to that: from now on datagrams may go through the ring. */
   settle(): boolean {
     if (this.accepted === null) return false;
@@ -113,7 +119,6 @@ export class ShmPeer {
     if (writer === null) return;
     const state = writer.publish();
     if (state === Reader.ASLEEP) this.asleep = true;
-    else if (state === Reader.GONE) this.forget();
     if (!writer.stuck) {
       this.stuckSince = Number.POSITIVE_INFINITY;
       this.stuck = false;

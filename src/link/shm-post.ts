@@ -1,7 +1,7 @@
 // How devices of one host find each other, to send through memory: each has a letterbox for each of its addresses, named after it.
 import { randomInt } from 'node:crypto';
 import { addressText } from '../os/addresses.ts';
-import { type Addressee, addressee, Letterbox } from '../os/letterbox.ts';
+import { type Addressee, addressee, type Letter, Letterbox } from '../os/letterbox.ts';
 import { libc } from '../os/libc.ts';
 import { parseAddress } from './address.ts';
 import type { LinkAddress } from './link.ts';
@@ -25,7 +25,9 @@ export const Say = {
 /** Part of the names, so that devices that would not understand each other do not meet. */
 const VERSION = 1;
 const LETTER = 6;
-const NAME = /^infinitive\/(\d+)\/([^/]+):(\d+)$/;
+const NAME = new RegExp(`^infinitive/${VERSION}/([^/]+):(\\d+)$`);
+/** Letters that are read at once: who floods us with them shall not keep us from all else. */
+const MOST_LETTERS = 64;
 
 export interface Delivery {
   readonly say: number;
@@ -55,7 +57,9 @@ export class Post {
   constructor(own: LinkAddress, port: number, jumbo: boolean) {
     this.own = own;
     this.port = port;
-    this.uid = process.geteuid!();
+    this.uid = process.getuid!();
+    // A program with more rights than its user has none of the user's other programs to trust.
+    if (this.uid !== process.geteuid!()) throw new Error('a set-user-ID program');
     this.token = randomInt(2 ** 32);
     this.data = Buffer.alloc(LETTER);
     this.data.writeUInt32LE(this.token, 1);
@@ -77,28 +81,35 @@ export class Post {
     return this.box.send(to, this.data, fd);
   }
 
-  /** The next letter of a device of the same user, or null. Others could not be trusted with the memory that packets come from. */
-  receive(): Delivery | null {
-    for (let letter = this.box.receive(); letter !== null; letter = this.box.receive()) {
-      const match = NAME.exec(letter.from);
-      if (
-        letter.uid === this.uid &&
-        match !== null &&
-        Number(match[3]) === this.port &&
-        letter.data.length === LETTER
-      ) {
-        const { data, fd } = letter;
-        const say = data[0];
-        if (say === Say.OPEN ? fd !== -1 : fd === -1) {
-          return { say, token: data.readUInt32LE(1), jumbo: data[5] === 1, src: parseAddress(match[2]).bytes, fd };
-        }
-      }
-      if (letter.fd !== -1) libc().close(letter.fd);
+  /** Hands over letters of devices of the same user, a limited number of them; others are thrown away. */
+  receive(take: (delivery: Delivery) => void): void {
+    for (let n = 0; n < MOST_LETTERS; n++) {
+      const letter = this.box.receive();
+      if (letter === null) return;
+      const delivery = this.read(letter);
+      if (delivery !== null) take(delivery);
+      else if (letter.fd !== -1) libc().close(letter.fd);
     }
-    return null;
+  }
+
+  private read({ data, from, uid, fd }: Letter): Delivery | null {
+    const [, address, port] = NAME.exec(from) ?? [];
+    if (uid !== this.uid || Number(port) !== this.port || data.length !== LETTER) return null;
+    const say = data[0];
+    const src = bytesOf(address);
+    if (src?.length !== this.own.bytes.length || (say === Say.OPEN) !== (fd !== -1)) return null;
+    return { say, token: data.readUInt32LE(1), jumbo: data[5] === 1, src, fd };
   }
 
   close(): void {
     this.box.close();
+  }
+}
+
+function bytesOf(address: string): Uint8Array | null {
+  try {
+    return parseAddress(address).bytes;
+  } catch {
+    return null;
   }
 }

@@ -104,6 +104,11 @@ export class RingWriter {
     return Atomics.load(this.words, STATE);
   }
 
+  /** Will nobody look into the ring again? */
+  get abandoned(): boolean {
+    return Atomics.load(this.words, STATE) === Reader.GONE;
+  }
+
   /** Is the reader to be woken? It sleeps, and nobody has said this before. */
   rouse(): boolean {
     return Atomics.compareExchange(this.words, STATE, Reader.ASLEEP, Reader.AWAKE) === Reader.ASLEEP;

@@ -1,6 +1,7 @@
 // The way to other devices of this host: through memory, as an adapter loops back what is for its own host. The packets are the same as
 // on the network, and so are addresses and checksums; they take no system calls.
 import { localAddresses } from '../os/addresses.ts';
+import { libc } from '../os/libc.ts';
 import { indexOfAddress, isLoopback, sameAddress } from './address.ts';
 import { ArrivalRecord } from './arrival.ts';
 import type { Clock } from './clock.ts';
@@ -8,18 +9,23 @@ import { FlowRecord, FlowTable } from './flow.ts';
 import { JUMBO } from './jumbo.ts';
 import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
 import { ShmPeer } from './shm-peer.ts';
-import { Post } from './shm-post.ts';
+import { type Delivery, Post } from './shm-post.ts';
 import { RING_WINDOW } from './shm-ring.ts';
 import { SCAN_WHEN_IDLE, type UdpLink } from './udp.ts';
 
 /** A look at sockets is a system call. Where there are rings, and sockets bring nothing, these are looked at every so many polls. */
-const LOOK_EVERY = 32;
+const LOOK_EVERY = 64;
 /** Letters are looked for each so many looks at sockets. */
 const READ_EVERY = 8;
 /** Who sleeps is left asleep, for what waits to be taken in, for so many polls at most. */
 const PATIENCE = 8;
 /** After so many looks in a row that found nothing, nothing is in any socket of a UdpLink. */
-const QUIET = SCAN_WHEN_IDLE + 1;
+const EMPTY = SCAN_WHEN_IDLE + 1;
+/** After so many they are quiet. */
+const QUIET = 64;
+
+/** Who has not been sent to is listened to only as long as these are not too many: each takes memory. */
+const MOST_PEERS = 1024;
 
 class ShmFlow extends FlowRecord {
   readonly peer: ShmPeer;
@@ -123,9 +129,10 @@ class ShmLink implements Link {
 
   reserve(flow: Flow, length: number): number {
     const { peer, wire, tos } = flow as ShmFlow;
-    const { writer } = peer;
-    if (writer === null) {
+    if (!peer.reachable) {
       peer.ask(this.clock());
+      // It was made while there was a ring.
+      if (length > this.mtu) return this.lose();
       const at = this.inner.reserve(wire, length);
       this.to = To.WIRE;
       this.tx = this.inner.tx;
@@ -135,6 +142,7 @@ class ShmLink implements Link {
     this.txId = 0;
     this.peer = peer;
     this.length = length;
+    const writer = peer.writer!;
     const at = writer.reserve(length, tos);
     if (at >= 0) {
       this.to = To.RING;
@@ -143,7 +151,11 @@ class ShmLink implements Link {
     }
     // There will be room when the peer has read. If it does not, it is for it as if a socket's buffer had overflowed.
     peer.publish(this.clock);
-    if (!peer.stuck) return -1;
+    return peer.stuck ? this.lose() : -1;
+  }
+
+  /** Room for a datagram that will not arrive. */
+  private lose(): number {
     this.to = To.NOWHERE;
     this.scratch ??= Buffer.from(new ArrayBuffer(JUMBO));
     this.tx = this.scratch;
@@ -261,7 +273,7 @@ class ShmLink implements Link {
     let got = 0;
     for (const peer of readers) {
       if (peer.fresh) {
-        if (this.quiet < QUIET) continue;
+        if (this.quiet < EMPTY) continue;
         peer.fresh = false;
       }
       const reader = peer.reader!;
@@ -294,18 +306,23 @@ class ShmLink implements Link {
   private readLetters(): void {
     this.unread = 0;
     this.posts.forEach((post, local) => {
-      for (let letter = post?.receive(); letter != null; letter = post!.receive()) {
-        const peer = this.peerOf(local, letter.src);
-        if (peer.hear(letter)) this.settling.push(peer);
-        if (peer.reader !== null && !this.readers.includes(peer)) this.readers = [...this.readers, peer];
-        if (peer.fresh) this.quiet = 0;
-      }
+      post?.receive((letter) => {
+        if (this.peers.size < MOST_PEERS || this.peers.has(keyOf(local, letter.src))) {
+          this.hear(this.peerOf(local, letter.src), letter);
+        } else if (letter.fd !== -1) libc().close(letter.fd);
+      });
     });
     if (this.settling.length > 0) this.flush();
   }
 
+  private hear(peer: ShmPeer, letter: Delivery): void {
+    if (peer.hear(letter)) this.settling.push(peer);
+    if (peer.reader !== null && !this.readers.includes(peer)) this.readers = [...this.readers, peer];
+    if (peer.fresh) this.quiet = 0;
+  }
+
   private peerOf(local: number, address: Uint8Array): ShmPeer {
-    const key = `${local} ${address.join('.')}`;
+    const key = keyOf(local, address);
     let peer = this.peers.get(key);
     if (peer === undefined) {
       peer = new ShmPeer(this.posts[local]!, local, address);
@@ -320,6 +337,8 @@ class ShmLink implements Link {
     return isLoopback(address) || this.host.some((own) => sameAddress(own, address));
   }
 }
+
+const keyOf = (local: number, address: Uint8Array): string => `${local} ${address.join('.')}`;
 
 function postOf(own: LinkAddress, port: number, jumbo: boolean): Post | null {
   try {

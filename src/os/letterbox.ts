@@ -37,7 +37,7 @@ export interface Letter {
   readonly data: Buffer;
   /** The sender's name, which no other had when it was sent; empty: it has none. */
   readonly from: string;
-  /** The sender's effective user, as the kernel knows it. */
+  /** The sender's real user id, as the kernel knows it. */
   readonly uid: number;
   /** The descriptor that came with it and is ours to close, or -1. */
   readonly fd: number;

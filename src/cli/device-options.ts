@@ -1,5 +1,6 @@
 // Options about the own device, common to the commands that open one.
 import { type Command, Option } from 'commander';
+import type { DriverName } from '../drivers/index.ts';
 import type { FaultOptions } from '../link/faults.ts';
 import { LINK_KINDS, type LinkKind } from '../link/kind.ts';
 import { parseAddress, parseInteger, parseNumber, parseProbability } from './parse.ts';
@@ -7,6 +8,7 @@ import type { DeviceOptions } from './perf/options.ts';
 
 export interface DeviceFlags extends FaultFlags {
   readonly ip?: string;
+  readonly device?: DriverName;
   readonly link?: LinkKind;
   readonly capture?: string;
 }
@@ -20,7 +22,7 @@ export interface FaultFlags {
   readonly seed?: number;
 }
 
-const GROUP = "This end's device:";
+export const DEVICE_GROUP = "This end's device:";
 const FAULTS = 'Faults made on purpose at this end, on what it sends and receives:';
 
 export function linkOption(): Option {
@@ -31,7 +33,7 @@ export function linkOption(): Option {
 
 export function addDeviceOptions(command: Command): Command {
   command
-    .optionsGroup(GROUP)
+    .optionsGroup(DEVICE_GROUP)
     .option(
       '--ip <address>',
       'address of this host for the RDMA device (UDP port 4791 of it must be free)',
@@ -55,8 +57,8 @@ export function addFaultOptions(command: Command): Command {
 }
 
 export function deviceOptions(flags: DeviceFlags): DeviceOptions {
-  const { ip, link, capture } = flags;
-  return { ip, link, capture, faults: faultOptions(flags) };
+  const { ip, device, link, capture } = flags;
+  return { ip, driver: device, link, capture, faults: faultOptions(flags) };
 }
 
 /** Undefined when none is asked for. */

@@ -1,6 +1,6 @@
 // infinitive perf: measures bandwidth and latency between two processes, as perftest does.
 import { Command, Option } from 'commander';
-import { addDeviceOptions, type DeviceFlags, deviceOptions } from '../device-options.ts';
+import { addDeviceOptions, DEVICE_GROUP, type DeviceFlags, deviceOptions } from '../device-options.ts';
 import { messageOf, usageError } from '../errors.ts';
 import { parseInteger, parseNumber, parsePort, parseSize } from '../parse.ts';
 import { runPerfClient } from '../perf/client.ts';
@@ -78,6 +78,14 @@ export function perfCommand(): Command {
     .option('-p, --port <port>', 'TCP port of the server', parsePort, DEFAULT_PORT)
     .option('--persist', 'server: serve one client after the other');
   addDeviceOptions(command)
+    .optionsGroup(DEVICE_GROUP)
+    .addOption(
+      new Option('-d, --device <driver>', 'its driver, the same at both ends (default: rxe)').choices([
+        'rxe',
+        'hfi1',
+        'qib',
+      ]),
+    )
     .optionsGroup('Output:')
     .option('--report-gbits', 'Gb/s instead of MiB/s')
     .option('--json', 'the result as JSON');

@@ -52,6 +52,10 @@ export async function runPerfClient(options: PerfClientOptions): Promise<PerfRes
       params,
     } as { type: string });
     const welcome = await channel.receive<Welcome>('welcome');
+    const { driver = 'rxe' } = options;
+    if (welcome.driver !== driver) {
+      throw new CliError(`the server's device is one of ${welcome.driver}, this end's of ${driver}: -d at both ends`);
+    }
     device = await openClientDevice(options, channel, welcome.gid);
     const station = new Station(device, params);
     channel.send({ type: 'ready', station: station.info() } as Ready);
@@ -96,10 +100,12 @@ function sizesOnPath({ connection, sizes, mtu }: PerfParams, largest: number): r
 }
 
 function openClientDevice(options: PerfClientOptions, channel: Channel, serverGid: string): Promise<Device> {
-  const { ip, link, faults, capture } = options;
-  const open = { link, faults, capture };
+  const { ip, driver, link, faults, capture } = options;
+  const open = { driver, link, faults, capture };
   if (ip !== undefined) return openDevice({ ...open, address: ip });
-  return openForServer(channel.localAddress, plainAddress(serverGid), open);
+  // A GID of InfiniBand-like devices tells of no address.
+  const server = driver === undefined || driver === 'rxe' ? plainAddress(serverGid) : channel.remoteAddress;
+  return openForServer(channel.localAddress, server, open);
 }
 
 /** What a measurement has led to. */

@@ -1,4 +1,5 @@
 import type { FaultOptions } from '../../api/index.ts';
+import type { DriverName } from '../../drivers/index.ts';
 import type { LinkKind } from '../../link/kind.ts';
 import { isLinux } from '../../os/ffi.ts';
 
@@ -6,6 +7,7 @@ import { isLinux } from '../../os/ffi.ts';
 export interface DeviceOptions {
   /** Own address; default: see addresses.ts. */
   readonly ip?: string;
+  readonly driver?: DriverName;
   readonly link?: LinkKind;
   readonly faults?: FaultOptions;
   readonly capture?: string;

@@ -6,7 +6,7 @@ import type { StationInfo } from './station.ts';
 
 export const PROTOCOL = 'infinitive-perf';
 /** Both ends must have the same. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export interface Hello {
   readonly type: 'hello';
@@ -22,6 +22,8 @@ export interface Welcome {
   /** The server's GID: the client chooses its own address by it. */
   readonly gid: string;
   readonly mtu: number;
+  /** Its device's driver. */
+  readonly driver: string;
 }
 
 /** Queue pairs exist; the server's are connected and have receive requests posted. */

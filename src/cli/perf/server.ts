@@ -44,8 +44,8 @@ export interface PerfServerOptions extends DeviceOptions {
 /** Serves one client, or with `persist` one after the other. Rejects when it cannot listen, or when the only client failed. */
 export async function runPerfServer(options: PerfServerOptions): Promise<void> {
   // An address given is opened at once, so that a mistake shows before a client comes.
-  const { ip, link, faults, capture } = options;
-  const own = ip === undefined ? null : await openDevice({ address: ip, link, faults, capture });
+  const { ip, driver, link, faults, capture } = options;
+  const own = ip === undefined ? null : await openDevice({ address: ip, driver, link, faults, capture });
   const server = createServer();
   try {
     options.onListening?.(await listenTcp(server, options.port));
@@ -96,9 +96,9 @@ async function serve(
   let device = own;
   try {
     const params = greet(await channel.receive<Hello>('hello'), options);
-    const { link, faults, capture } = options;
-    device ??= await openForClient(channel.localAddress, channel.remoteAddress, { link, faults, capture });
-    channel.send({ type: 'welcome', gid: device.gids[0].gid, mtu: device.mtu } as Welcome);
+    const { driver, link, faults, capture } = options;
+    device ??= await openForClient(channel.localAddress, channel.remoteAddress, { driver, link, faults, capture });
+    channel.send({ type: 'welcome', gid: device.gids[0].gid, mtu: device.mtu, driver: device.driver } as Welcome);
     await session(channel, device, params, options);
     return null;
   } catch (error) {

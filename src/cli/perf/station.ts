@@ -109,7 +109,7 @@ export class Station {
       lane.remote = target;
       if (connection === 'ud') {
         lane.qp.activate({ qkey: this.qkey });
-        const ah = this.pd.createAh({ gid: endpoint.gid });
+        const ah = this.pd.createAh({ gid: endpoint.gid, lid: endpoint.lid });
         lane.address = { ah, remoteQpn: endpoint.qpn, remoteQkey: peer.qkey };
       } else {
         lane.qp.connect(endpoint, mtu === null ? {} : { mtu });

@@ -23,17 +23,15 @@ export interface PerfOptions {
   readonly figure?: Figure;
   /** What both ends' packets go through. Default: `auto`, which is memory, as they are on one host. */
   readonly link?: LinkKind;
+  /** Of which driver the devices are. Default: rxe. */
+  readonly driver?: string;
 }
 
 /** `args` of the client say what is measured. */
-export function perf(
-  name: string,
-  args: readonly string[],
-  { figure = 'usual', link = 'auto' }: PerfOptions = {},
-): Ours {
+export function perf(name: string, args: readonly string[], options: PerfOptions = {}): Ours {
   return {
     name: 'infinitive',
-    run: perRound((settings) => measure(args, figure, link, settings, () => [])),
+    run: perRound((settings) => measure(args, options, settings, () => [])),
     async profile(settings, dir) {
       const profiles = ['client', 'server'].map((side) => ({ side, file: join(dir, `${name}-${side}.cpuprofile`) }));
       const flags = (side: string): string[] => [
@@ -41,15 +39,14 @@ export function perf(
         `--cpu-prof-dir=${dir}`,
         `--cpu-prof-name=${name}-${side}.cpuprofile`,
       ];
-      return { figure: await measure(args, figure, link, settings, flags), profiles };
+      return { figure: await measure(args, options, settings, flags), profiles };
     },
   };
 }
 
 async function measure(
   args: readonly string[],
-  figure: Figure,
-  link: LinkKind,
+  { figure = 'usual', link = 'auto', driver = 'rxe' }: PerfOptions,
   { quick, signal }: Settings,
   nodeFlags: (side: string) => string[],
 ): Promise<number> {
@@ -58,7 +55,7 @@ async function measure(
   const command = (side: string, ip: string): string[] => [
     ...nodeFlags(side),
     MAIN,
-    ...['perf', '--json', '--ip', ip, '--link', link],
+    ...['perf', '--json', '--ip', ip, '--link', link, '--device', driver],
   ];
   await using server = new Running(node, [...command('server', serverIp), '--port', '0'], { signal });
   const { listening } = JSON.parse(await server.firstLine()) as { listening: number };

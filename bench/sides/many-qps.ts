@@ -89,7 +89,8 @@ if (isServer) {
     return count / (performance.now() - start) / 1000;
   };
   const ms = Number(seconds) * 1000;
-  run(ms / 3);
+  // The code of both ends is compiled meanwhile.
+  run(500);
   console.log(JSON.stringify({ rate: run(ms), kib: Math.max(kib, hello.kib) }));
   await server.end();
 }

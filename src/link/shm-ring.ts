@@ -183,8 +183,9 @@ export class RingReader {
     return this.empty;
   }
 
-  awake(): void {
-    Atomics.store(this.words, STATE, Reader.AWAKE);
+  /** It looks by itself again. True when it has been woken by the writer. */
+  awake(): boolean {
+    return !this.broken && Atomics.exchange(this.words, STATE, Reader.AWAKE) === Reader.AWAKE;
   }
 
   close(): void {

@@ -299,8 +299,10 @@ class ShmLink implements Link {
 
   private awake(): void {
     this.resting = false;
-    for (const { reader } of this.readers) reader!.awake();
-    this.readLetters();
+    let woken = false;
+    for (const { reader } of this.readers) if (reader!.awake()) woken = true;
+    // The letter that did it. Others can wait for their turn.
+    if (woken) this.readLetters();
   }
 
   private readLetters(): void {

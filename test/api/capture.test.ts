@@ -56,6 +56,7 @@ const OPCODES = [
 ];
 
 for (const [name, link, offload, devices] of [
+  ['memory', 'auto', true, 2],
   ['udp with segmentation offload', 'udp', true, 2],
   ['udp without', 'udp', false, 2],
   ['dgram', 'dgram', false, 2],

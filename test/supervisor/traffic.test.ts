@@ -51,19 +51,22 @@ suite('ibv_rc_pingpong', () => {
     assert.ok(count('17') >= 1);
   });
 
-  test('between two runs', async (t) => {
-    if (!requireProgram(t, 'ibv_rc_pingpong', 'ibverbs-utils')) return;
-    const [a, b] = uniqueAddresses(2);
-    const program = ['stdbuf', '-oL', 'ibv_rc_pingpong', '-g', '0', '-e', '-c', '-n', '200', '-p', String(port++)];
-    const server = start(['run', '--ip', a, '--', ...program]);
-    while (!server.output.stdout.includes('local')) await new Promise((resolve) => setTimeout(resolve, 50));
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    const client = await run(process.execPath, [MAIN, 'run', '--ip', b, '--', ...program, '127.0.0.1']);
-    assert.deepEqual([client.status, client.stderr], [0, '']);
-    const { status, stdout } = await server.ended;
-    assert.equal(status, 0);
-    assert.match(stdout, new RegExp(`remote address:.* GID ::ffff:${b.replaceAll('.', '\\.')}`));
-  });
+  for (const link of ['auto', 'udp']) {
+    test(`between two runs, --link ${link}`, async (t) => {
+      if (!requireProgram(t, 'ibv_rc_pingpong', 'ibverbs-utils')) return;
+      const [a, b] = uniqueAddresses(2);
+      const program = ['stdbuf', '-oL', 'ibv_rc_pingpong', '-g', '0', '-e', '-c', '-n', '200', '-p', String(port++)];
+      const under = (ip: string): string[] => ['run', '--ip', ip, '--link', link, '--', ...program];
+      const server = start(under(a));
+      while (!server.output.stdout.includes('local')) await new Promise((resolve) => setTimeout(resolve, 50));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const client = await run(process.execPath, [MAIN, ...under(b), '127.0.0.1']);
+      assert.deepEqual([client.status, client.stderr], [0, '']);
+      const { status, stdout } = await server.ended;
+      assert.equal(status, 0);
+      assert.match(stdout, new RegExp(`remote address:.* GID ::ffff:${b.replaceAll('.', '\\.')}`));
+    });
+  }
 });
 
 test('programs that are killed in mid-transfer: the others do not notice', async (t) => {

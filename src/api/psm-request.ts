@@ -7,13 +7,19 @@ export type Waits = () => boolean;
 /** `ok`; `truncated`: longer than the buffer; `cancelled`; `failed`: the connection is lost. */
 export type PsmStatus = RequestStatus;
 
+/** @internal Whose requests they are. */
+export interface PsmOwner {
+  wait(waits: Waits): void;
+  cancel(request: Request): boolean;
+}
+
 /** A send or a receive of a {@link PsmEndpoint}. */
 export class PsmRequest {
   private readonly request: Request;
-  private readonly owner: { wait(waits: Waits): void; cancel(): boolean };
+  private readonly owner: PsmOwner;
 
   /** @internal */
-  constructor(request: Request, owner: { wait(waits: Waits): void; cancel(): boolean }) {
+  constructor(request: Request, owner: PsmOwner) {
     this.request = request;
     this.owner = owner;
   }
@@ -57,6 +63,6 @@ export class PsmRequest {
 
   /** Takes a receive back; false when a message has matched it. A send is not taken back. */
   cancel(): boolean {
-    return this.owner.cancel();
+    return this.owner.cancel(this.request);
   }
 }

@@ -9,7 +9,7 @@ import type { BoundExtension } from './extension.ts';
 import type { EngineLoop, Watcher } from './loop.ts';
 import type { MemoryRegion } from './mr.ts';
 import type { ProtectionDomain } from './pd.ts';
-import { PsmRequest, type Waits } from './psm-request.ts';
+import { type PsmOwner, PsmRequest, type Waits } from './psm-request.ts';
 
 /** The methods of `device.extension(psm2)`, or of `device.extension(psm)`. */
 export type Psm = BoundExtension<typeof psm2> | BoundExtension<typeof psm>;
@@ -70,6 +70,10 @@ export class PsmEndpoint implements Watcher {
   private asking: NodeJS.Timeout | null = null;
   private closed = false;
   private readonly work = (): void => this.loop.posted();
+  private readonly owner: PsmOwner = {
+    wait: (waits) => this.wait(waits),
+    cancel: (request) => !this.closed && this.ep.cancel(request),
+  };
 
   constructor(methods: Psm, options: PsmEndpointOptions) {
     this.psm = methods;
@@ -173,10 +177,7 @@ export class PsmEndpoint implements Watcher {
 
   private requested(request: ConstructorParameters<typeof PsmRequest>[0]): PsmRequest {
     this.work();
-    return new PsmRequest(request, {
-      wait: (waits) => this.wait(waits),
-      cancel: () => !this.closed && this.ep.cancel(request),
-    });
+    return new PsmRequest(request, this.owner);
   }
 
   private wait(waits: Waits): void {

@@ -45,7 +45,9 @@ export class PsmEndpoint {
   constructor(pd: ProtectionDomain, options: EndpointOptions) {
     this.pd = pd;
     this.tagWords = options.tagWords ?? 3;
-    this.wire = new Wire(pd, options, (connection, header, data) => this.take(connection, header, data));
+    this.wire = new Wire(pd, options, (connection, header, buf, at, length) =>
+      this.take(connection, header, buf, at, length),
+    );
   }
 
   /** The name that others connect to it by. */
@@ -151,7 +153,7 @@ export class PsmEndpoint {
     request.length = Math.min(message.length, span.length);
     const status = message.length > span.length ? 'truncated' : 'ok';
     if (message.data !== null) {
-      const written = span.mr.memory.write(span.offset, message.data, 0, request.length);
+      const written = span.mr.memory.write(span.offset, message.data, message.at, request.length);
       return request.finish(written ? status : 'failed');
     }
     const connection = this.connections.get(message.source)!;
@@ -208,30 +210,32 @@ export class PsmEndpoint {
     this.active(connection, handler, args, undefined, completed);
   }
 
-  private take(connection: Connection, header: Header, data: Buffer): void {
+  private take(connection: Connection, header: Header, buf: Buffer, at: number, length: number): void {
     switch (header.kind) {
       case Kind.EAGER:
       case Kind.READY:
-        return this.arrive(connection, header, data);
+        return this.arrive(connection, header, buf, at, length);
       case Kind.DONE: {
         const request = connection.ready.get(header.id);
         connection.ready.delete(header.id);
         return request?.finish();
       }
       case Kind.ACTIVE:
-        return this.run(connection, header, data);
+        return this.run(connection, header, buf.subarray(at, at + length));
     }
   }
 
-  private arrive(connection: Connection, header: Header, data: Buffer): void {
+  private arrive(connection: Connection, header: Header, buf: Buffer, at: number, there: number): void {
     const { tag, length, id, addr, rkey } = header;
     const eager = header.kind === Kind.EAGER;
-    if (eager && data.length !== length) return;
-    const message: Message = { source: connection.epid, tag, length, data: eager ? data : null, id, addr, rkey };
+    if (eager && there !== length) return;
+    const message: Message = { source: connection.epid, tag, length, data: eager ? buf : null, at, id, addr, rkey };
     const receive = this.mq.arrive(message);
-    if (receive !== null) this.deliver(receive, message);
+    if (receive !== null) return this.deliver(receive, message);
+    if (!eager) return;
     // It waits for its receive elsewhere: the buffer is for what comes next.
-    else if (eager) (message as { data: Buffer }).data = Buffer.from(data);
+    message.data = Buffer.from(buf.subarray(at, at + length));
+    message.at = 0;
   }
 
   private run(connection: Connection, { handler, args: count, length }: Header, rest: Buffer): void {

@@ -50,8 +50,9 @@ export interface Receive extends Wanted {
 /** A message that has come, or (rendezvous) waits at its sender. */
 export interface Message extends Envelope {
   readonly length: number;
-  /** Eager: its bytes. */
-  readonly data: Buffer | null;
+  /** Eager: its bytes are in `data` from `at` on. */
+  data: Buffer | null;
+  at: number;
   /** Rendezvous: where they are. */
   readonly id: number;
   readonly addr: number;

@@ -45,8 +45,8 @@ export interface WireOptions {
   readonly peers?: number;
 }
 
-/** Takes a message; `data` is what follows the header, valid during the call. */
-export type Take = (connection: Connection, header: Header, data: Buffer) => void;
+/** Takes a message; what follows the header is `length` bytes of `buf` from `at`, valid during the call. */
+export type Take = (connection: Connection, header: Header, buf: Buffer, at: number, length: number) => void;
 
 const DEPTH = 16;
 const ASK_AGAIN_US = 5000;
@@ -250,7 +250,7 @@ export class Wire {
     if (length < HEADER) return;
     const { bytes } = this.incoming;
     const at = this.incoming.at(slot);
-    this.take(connection, readHeader(bytes, at), bytes.subarray(at + HEADER, at + length));
+    this.take(connection, readHeader(bytes, at), bytes, at + HEADER, length - HEADER);
   }
 
   close(): void {

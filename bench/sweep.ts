@@ -23,6 +23,7 @@ function bandwidth(size: number): Measure {
     better: 'higher',
     ours: { ...perf('bandwidth', ['--op', 'write', '--size', s]), name: 'infinitive, WRITE' },
     peers: [
+      { ...perf('bandwidth-udp', ['--op', 'write', '--size', s], { link: 'udp' }), name: 'the same through sockets' },
       { ...perftest('ib_write_bw', { quick: perftestArgs, full: perftestArgs }), name: 'ib_write_bw under run' },
       ucx('UCX over TCP', { test: 'tag_bw', size, iters: times(800_000, 4e9, size) }),
       iperf3('iperf3, one TCP stream', size),
@@ -41,6 +42,10 @@ function latency(size: number): Measure {
     better: 'lower',
     ours: { ...perf('latency', ['--op', 'send', '--lat', '--size', s]), name: 'infinitive, SEND' },
     peers: [
+      {
+        ...perf('latency-udp', ['--op', 'send', '--lat', '--size', s], { link: 'udp' }),
+        name: 'the same through sockets',
+      },
       { ...perftest('ib_send_lat', { quick: perftestArgs, full: perftestArgs }), name: 'ib_send_lat -e under run' },
       ucx('UCX over TCP', { test: 'tag_lat', size, iters: times(100_000, 2e9, size) }),
     ],
@@ -48,9 +53,9 @@ function latency(size: number): Measure {
 }
 
 export const SWEEPS: readonly Sweep[] = [
-  { title: 'Bandwidth over loopback', file: 'performance-bandwidth.svg', measures: SIZES.map(bandwidth) },
+  { title: 'Bandwidth within a host', file: 'performance-bandwidth.svg', measures: SIZES.map(bandwidth) },
   {
-    title: 'Latency over loopback: half a round trip, median',
+    title: 'Latency within a host: half a round trip, median',
     file: 'performance-latency.svg',
     measures: SIZES.map(latency),
   },

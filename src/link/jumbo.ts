@@ -4,3 +4,5 @@
 export const JUMBO_PAYLOAD = 64 * 1024;
 /** Bytes of such a datagram at most: with all the headers there are. */
 export const JUMBO = JUMBO_PAYLOAD + 256;
+/** Bytes of one that is none at most: IB's largest MTU, with the same. */
+export const NO_JUMBO = 4096 + 256;

@@ -10,6 +10,7 @@ const ASK_AGAIN_US = 20_000;
 const MOST_US = 2_000_000;
 /** A reader that has read nothing for so long may be gone; and after so long it will not be waited for. */
 const DOUBT_US = 10_000;
+const MOST_DOUBT_US = 1_000_000;
 const STUCK_US = 100_000;
 
 export class ShmPeer {
@@ -23,10 +24,13 @@ export class ShmPeer {
   asleep = false;
   /** Something was committed that has not been published. */
   dirty = false;
-  /** Nothing has been read from its ring yet: what it sent another way before comes first. */
+  /** Nothing has been read from its ring yet: what it sent another way before comes first. And whether there is something in it. */
   fresh = false;
+  begun = false;
   /** It has gone: its ring holds the last that it has said. */
   leaving = false;
+  /** There are flows to it. */
+  sentTo = false;
   /** It takes jumbos, in its ring. */
   jumbo = false;
   /** The peer has read nothing for long: what does not fit is lost. */
@@ -39,8 +43,11 @@ export class ShmPeer {
   private token = -1;
   private askAt = 0;
   private patience = ASK_AGAIN_US;
+  /** It is to be told that it shall wake. */
+  private owed = false;
   private stuckSince = Number.POSITIVE_INFINITY;
   private doubtAt = 0;
+  private doubt = DOUBT_US;
 
   constructor(post: Post, local: number, src: Uint8Array) {
     this.post = post;
@@ -55,12 +62,21 @@ export class ShmPeer {
     this.askAt = now + this.patience;
     this.patience = Math.min(MOST_US, this.patience * 2);
     if (this.post.send(this.to, Say.KNOCK) !== 0) return;
-    // Without memory for a ring there are still the sockets.
-    const file = shared();
-    if (file === null) return;
-    const writer = new RingWriter(file.map(0, RING_BYTES));
-    if (this.post.send(this.to, Say.OPEN, file.fd) === 0) this.offered = writer;
-    file.close();
+    this.offered = this.offer() ?? this.offered;
+  }
+
+  /** Null without memory for a ring: there are still the sockets. */
+  private offer(): RingWriter | null {
+    let file: SharedFile | null = null;
+    try {
+      file = new SharedFile('infinitive-link', RING_BYTES);
+      const writer = new RingWriter(file.map(0, RING_BYTES));
+      return this.post.send(this.to, Say.OPEN, file.fd) === 0 ? writer : null;
+    } catch {
+      return null;
+    } finally {
+      file?.close();
+    }
   }
 
   /** Is there a ring that it reads? */
@@ -70,10 +86,8 @@ export class ShmPeer {
   }
 
   /** All that went another way has been handed to that: from now on datagrams may go through the ring. */
-  settle(): boolean {
-    if (this.accepted === null) return false;
+  settle(): void {
     this.writer = this.accepted;
-    return true;
   }
 
   /** Takes note of a letter; whether {@link settle} is to be called. */
@@ -83,18 +97,14 @@ export class ShmPeer {
       this.offered = null;
       this.token = token;
       this.jumbo = jumbo;
+      this.patience = ASK_AGAIN_US;
       return true;
     }
-    // Another life than that which reads our ring.
-    if (this.token !== -1 && token !== this.token) this.forget();
+    // Another life than that which reads our ring, and writes into its own.
+    if (this.token !== -1 && token !== this.token) this.gone();
     switch (say) {
       case Say.OPEN:
-        this.reader?.close();
-        this.reader = readerOf(fd);
-        this.fresh = true;
-        this.leaving = false;
-        this.token = token;
-        if (this.reader !== null) this.post.send(this.to, Say.ACCEPT);
+        this.open(fd, token);
         this.soon();
         break;
       case Say.WAKE:
@@ -105,11 +115,23 @@ export class ShmPeer {
         this.soon();
         break;
       case Say.BYE:
-        this.forget();
-        this.leaving = true;
+        this.gone();
         break;
     }
     return false;
+  }
+
+  /** The peer's ring. */
+  private open(fd: number, token: number): void {
+    const reader = readerOf(fd);
+    if (reader === null) return;
+    this.reader?.close();
+    this.reader = reader;
+    this.fresh = true;
+    this.begun = false;
+    this.leaving = false;
+    this.token = token;
+    this.post.send(this.to, Say.ACCEPT);
   }
 
   /** Lets the peer see what was committed, if it is awake; else it is {@link asleep}. */
@@ -127,19 +149,22 @@ export class ShmPeer {
     const now = clock();
     if (this.stuckSince === Number.POSITIVE_INFINITY) {
       this.stuckSince = now;
+      this.doubt = DOUBT_US;
       this.doubtAt = now + DOUBT_US;
     }
     if (now >= this.doubtAt) {
-      this.doubtAt = now + DOUBT_US;
+      this.doubt = Math.min(MOST_DOUBT_US, 2 * this.doubt);
+      this.doubtAt = now + this.doubt;
       this.nudge();
     }
     this.stuck = now - this.stuckSince >= STUCK_US;
   }
 
-  /** Wakes it, if it sleeps. */
+  /** Wakes it, if it sleeps; it stays {@link asleep} when that cannot be said to it now. */
   wake(): void {
-    this.asleep = false;
-    if (this.writer?.rouse()) this.nudge();
+    this.owed ||= this.writer?.rouse() ?? false;
+    if (this.owed) this.owed = !this.nudge();
+    this.asleep = this.owed;
   }
 
   close(): void {
@@ -147,9 +172,15 @@ export class ShmPeer {
     if (this.reader !== null || this.accepted !== null || this.offered !== null) this.post.send(this.to, Say.BYE);
   }
 
-  private nudge(): void {
-    // Letters that it has not read yet wake it as well (EAGAIN).
-    if (this.post.send(this.to, Say.WAKE) === ECONNREFUSED) this.forget();
+  private nudge(): boolean {
+    const error = this.post.send(this.to, Say.WAKE);
+    if (error === ECONNREFUSED) this.gone();
+    return error === 0 || error === ECONNREFUSED;
+  }
+
+  private gone(): void {
+    this.forget();
+    this.leaving = true;
   }
 
   /** What is in the ring is lost, as datagrams may be. */
@@ -158,6 +189,8 @@ export class ShmPeer {
     this.accepted = null;
     this.offered = null;
     this.token = -1;
+    this.asleep = false;
+    this.owed = false;
     this.stuck = false;
     this.stuckSince = Number.POSITIVE_INFINITY;
   }
@@ -165,14 +198,6 @@ export class ShmPeer {
   private soon(): void {
     this.askAt = 0;
     this.patience = ASK_AGAIN_US;
-  }
-}
-
-function shared(): SharedFile | null {
-  try {
-    return new SharedFile('infinitive-link', RING_BYTES);
-  } catch {
-    return null;
   }
 }
 

@@ -25,7 +25,7 @@ export const Say = {
 /** Part of the names, so that devices that would not understand each other do not meet. */
 const VERSION = 1;
 const LETTER = 6;
-const NAME = new RegExp(`^infinitive/${VERSION}/([^/]+):(\\d+)$`);
+const NAME = new RegExp(`^infinitive/${VERSION}/([^/]+):\\d+$`);
 /** Letters that are read at once: who floods us with them shall not keep us from all else. */
 const MOST_LETTERS = 64;
 
@@ -93,11 +93,12 @@ export class Post {
   }
 
   private read({ data, from, uid, fd }: Letter): Delivery | null {
-    const [, address, port] = NAME.exec(from) ?? [];
-    if (uid !== this.uid || Number(port) !== this.port || data.length !== LETTER) return null;
+    if (uid !== this.uid || data.length !== LETTER) return null;
     const say = data[0];
-    const src = bytesOf(address);
+    const src = bytesOf(NAME.exec(from)?.[1] ?? '');
     if (src?.length !== this.own.bytes.length || (say === Say.OPEN) !== (fd !== -1)) return null;
+    // Not another spelling of a name that another has, nor an address of another interface or port.
+    if (from !== nameOf(src, this.own.scope, this.port)) return null;
     return { say, token: data.readUInt32LE(1), jumbo: data[5] === 1, src, fd };
   }
 

@@ -56,7 +56,8 @@ export class RingWriter {
   private published = 0;
   private head = 0;
   private reserved = 0;
-  /** When it was read, there was something to read. */
+  /** How far it had read when that was asked last, and whether there was something to read then. */
+  private seen = 0;
   private pending = false;
 
   constructor(memory: Buffer) {
@@ -116,10 +117,10 @@ export class RingWriter {
 
   /** Has the reader read nothing since this was asked last, though there was something? */
   get stuck(): boolean {
-    const before = this.head;
-    this.head = Atomics.load(this.words, HEAD);
-    const stuck = this.pending && before === this.head;
-    this.pending = this.head !== this.published;
+    const head = Atomics.load(this.words, HEAD);
+    const stuck = this.pending && head === this.seen;
+    this.seen = head;
+    this.pending = head !== this.published;
     return stuck;
   }
 
@@ -163,7 +164,7 @@ export class RingReader {
     const tail = Atomics.load(this.words, TAIL);
     const there = (tail - this.head) | 0;
     this.more = false;
-    if (there === 0 || this.broken) return 0;
+    if (there === 0 || most <= 0 || this.broken) return 0;
     if (there < 0 || there > SIZE || (there & 15) !== 0) return this.fail();
     const at = this.head & MASK;
     const bytes = Math.min(there, SIZE - at, PIECE);

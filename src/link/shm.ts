@@ -6,7 +6,7 @@ import { indexOfAddress, isLoopback, sameAddress } from './address.ts';
 import { ArrivalRecord } from './arrival.ts';
 import type { Clock } from './clock.ts';
 import { FlowRecord, FlowTable } from './flow.ts';
-import { JUMBO } from './jumbo.ts';
+import { JUMBO, NO_JUMBO } from './jumbo.ts';
 import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
 import { ShmPeer } from './shm-peer.ts';
 import { type Delivery, Post } from './shm-post.ts';
@@ -36,6 +36,7 @@ class ShmFlow extends FlowRecord {
     super(link, options, wire.sport);
     this.peer = peer;
     this.wire = wire;
+    peer.sentTo = true;
   }
 
   override get window(): number {
@@ -43,7 +44,7 @@ class ShmFlow extends FlowRecord {
   }
 
   override get jumbo(): boolean {
-    return this.peer.writer !== null && this.peer.jumbo;
+    return this.peer.reachable && this.peer.jumbo;
   }
 }
 
@@ -78,9 +79,11 @@ class ShmLink implements Link {
   /** Those that are to be sent to by a ring, when the sockets have taken all that was committed. */
   private readonly settling: ShmPeer[] = [];
   /** Those that are to be woken, when nothing {@link more} waits to be taken in, or after some polls. */
-  private readonly asleep: ShmPeer[] = [];
+  private asleep: ShmPeer[] = [];
   private more = false;
-  private patience = 0;
+  private deferred = 0;
+  /** Whose ring is read first: nobody's each time. */
+  private turn = 0;
   // The datagram between reserve and commit.
   private to: number = To.WIRE;
   private peer!: ShmPeer;
@@ -116,7 +119,7 @@ class ShmLink implements Link {
     this.fds = [...inner.fds, ...this.posts.flatMap((post) => post?.fd ?? [])];
     this.flows = new FlowTable((o) => new ShmFlow(this, o, this.peerOf(o.local, o.dst), inner.flow(o)));
     this.arrival.lasting = true;
-    this.arrival.jumbo = true;
+    this.arrival.jumbo = jumbo;
     this.arrival.dport = inner.port;
     this.arrival.sport = inner.port;
   }
@@ -132,7 +135,7 @@ class ShmLink implements Link {
     if (!peer.reachable) {
       peer.ask(this.clock());
       // It was made while there was a ring.
-      if (length > this.mtu) return this.lose();
+      if (length > NO_JUMBO) return this.lose();
       const at = this.inner.reserve(wire, length);
       this.to = To.WIRE;
       this.tx = this.inner.tx;
@@ -203,6 +206,8 @@ class ShmLink implements Link {
       for (const peer of settling) peer.settle();
       settling.length = 0;
     }
+    // What is posted from now on may be the last for long: nobody is to wait for it until we poll again.
+    this.more = false;
     return all;
   }
 
@@ -212,7 +217,7 @@ class ShmLink implements Link {
     let got = 0;
     if (this.readers.length > 0) {
       got = this.pollRings(receive, budget);
-      if (this.asleep.length > 0 && (!this.more || ++this.patience > PATIENCE)) this.wakeAll();
+      if (this.asleep.length > 0 && (!this.more || ++this.deferred > PATIENCE)) this.wakeAll();
       if (++this.unlooked < LOOK_EVERY && this.quiet >= QUIET) return got;
       this.unlooked = 0;
     }
@@ -241,6 +246,7 @@ class ShmLink implements Link {
 
   close(): void {
     if (this.closed) return;
+    this.flush();
     this.closed = true;
     for (const peer of this.peers.values()) peer.close();
     for (const post of this.posts) post?.close();
@@ -260,10 +266,12 @@ class ShmLink implements Link {
   }
 
   private wakeAll(): void {
-    this.patience = 0;
-    if (this.asleep.length === 0) return;
-    for (const peer of this.asleep) peer.wake();
-    this.asleep.length = 0;
+    this.deferred = 0;
+    const { asleep } = this;
+    if (asleep.length === 0) return;
+    for (const peer of asleep) peer.wake();
+    // A letterbox was full: again with the next look.
+    this.asleep = asleep.filter((peer) => peer.asleep);
   }
 
   private pollRings(receive: Receive, budget: number): number {
@@ -271,12 +279,11 @@ class ShmLink implements Link {
     this.receive = receive;
     this.more = false;
     let got = 0;
-    for (const peer of readers) {
-      if (peer.fresh) {
-        if (this.quiet < EMPTY) continue;
-        peer.fresh = false;
-      }
+    this.turn++;
+    for (let i = 0; i < readers.length; i++) {
+      const peer = readers[(this.turn + i) % readers.length];
       const reader = peer.reader!;
+      if (peer.fresh && this.isEarly(peer)) continue;
       arrival.buf = reader.buf;
       arrival.family = peer.src.length === 4 ? 4 : 6;
       arrival.src = peer.src;
@@ -286,7 +293,18 @@ class ShmLink implements Link {
       if (reader.more) this.more = true;
       if (count === 0 && (reader.broken || peer.leaving)) this.drop(peer);
     }
+    if (got >= budget) this.more = true;
     return got;
+  }
+
+  /** What a peer sent through sockets before it began to use its ring comes first: these are looked at until they are empty. */
+  private isEarly(peer: ShmPeer): boolean {
+    if (peer.reader!.empty) return !peer.leaving;
+    if (!peer.begun) this.quiet = 0;
+    peer.begun = true;
+    if (this.quiet < EMPTY) return true;
+    peer.fresh = false;
+    return false;
   }
 
   /** Its ring is not read any more. */
@@ -295,14 +313,17 @@ class ShmLink implements Link {
     peer.reader!.close();
     peer.reader = null;
     this.readers = this.readers.filter((other) => other !== peer);
+    // Without flows nobody knows it any more.
+    if (!peer.sentTo) this.peers.delete(keyOf(peer.local, peer.src));
   }
 
   private awake(): void {
     this.resting = false;
     let woken = false;
     for (const { reader } of this.readers) if (reader!.awake()) woken = true;
-    // The letter that did it. Others can wait for their turn.
+    // The letter that did it; otherwise it may have been a socket. Other letters can wait for their turn.
     if (woken) this.readLetters();
+    else this.unlooked = LOOK_EVERY;
   }
 
   private readLetters(): void {
@@ -320,7 +341,6 @@ class ShmLink implements Link {
   private hear(peer: ShmPeer, letter: Delivery): void {
     if (peer.hear(letter)) this.settling.push(peer);
     if (peer.reader !== null && !this.readers.includes(peer)) this.readers = [...this.readers, peer];
-    if (peer.fresh) this.quiet = 0;
   }
 
   private peerOf(local: number, address: Uint8Array): ShmPeer {

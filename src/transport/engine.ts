@@ -305,21 +305,18 @@ export class Engine {
   /** `along`: only those that cost nothing, because they leave together with something else. */
   private sendAcks(along: boolean): void {
     const { acks, port } = this;
-    for (let i = 0; i < acks.count; i++) {
+    const { count } = acks;
+    for (let i = 0; i < count; i++) {
       const qp = acks.at(i);
       if (along && (qp.path === null || !port.joins?.(qp.path, ACK_LEN))) {
         acks.drop(i);
         return;
       }
-      if (!this.replier.acknowledge(qp)) {
-        // No room: the rest goes after the next flush.
-        acks.drop(i);
-        this.unflushed = true;
-        return;
-      }
-      qp.ackQueued = false;
+      // No room on its way, which need not be that of others: after the next flush.
+      if (this.replier.acknowledge(qp)) qp.ackQueued = false;
+      else acks.push(qp);
     }
-    acks.drop(acks.count);
+    acks.drop(count);
     this.unflushed = true;
   }
 

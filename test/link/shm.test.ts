@@ -93,6 +93,32 @@ test('what is sent before and after the other is known arrives in order, and the
   assert.equal(drain(b).length, 100);
 });
 
+test('several rings with more in them than is taken at once: all of it arrives, and none is kept waiting by the others', () => {
+  const [to, ...from] = uniqueAddresses(4);
+  using links = closing(open(to), ...from.map((address) => open(address)));
+  const [b, ...senders] = links.all;
+  for (const a of senders) acquaint(a, b);
+  const flows = senders.map((a) => flowTo(a, b));
+  for (let i = 0; i < 300; i++) for (const flow of flows) assert.ok(put(flow, pattern(64 + (i % 9), i)));
+  for (const a of senders) a.flush();
+  const got = new Map<string, number>();
+  const firsts: number[] = [];
+  let total = 0;
+  for (let empty = 0; empty < 100; empty++) {
+    const n = b.poll((a) => {
+      const src = a.src.join('.');
+      const i = got.get(src) ?? 0;
+      if (i === 0) firsts.push(total);
+      assert.ok(Buffer.from(a.buf.subarray(a.off, a.off + a.len)).equals(pattern(64 + (i % 9), i)));
+      got.set(src, i + 1);
+      total++;
+    }, 50);
+    if (n > 0) empty = 0;
+  }
+  assert.deepEqual([...got.values()], [300, 300, 300]);
+  assert.ok(Math.max(...firsts) <= 200, `the first of each came after ${firsts}`);
+});
+
 test('who sleeps is woken by what comes, and does not sleep when something is there', () => {
   const { a, b } = pair();
   using _ = closing(a, b);
@@ -241,10 +267,12 @@ test('letters that make no sense, and files that could be cut off, do no harm', 
   const file = new SharedFile('test', RING_BYTES);
   const small = new SharedFile('test', 4096);
   const nameless = new Letterbox('no device');
+  // Another spelling of a name that might be another's.
+  const alias = new Letterbox(`infinitive/1/${other}:0${PORT}`);
   for (let say = 0; say < 256; say++) {
     for (const data of [Buffer.from([say]), Buffer.from([say, 1, 2, 3, 4, say & 1]), Buffer.alloc(64, say)]) {
       for (const fd of [-1, small.fd, 1]) {
-        for (const from of [box, nameless]) while (from.send(to, data, fd) !== 0) drain(a);
+        for (const from of [box, nameless, alias]) while (from.send(to, data, fd) !== 0) drain(a);
       }
     }
   }
@@ -257,10 +285,20 @@ test('letters that make no sense, and files that could be cut off, do no harm', 
   writer.commit();
   writer.publish();
   assert.deepEqual(drain(a), [pattern(40, 1)]);
+  // One in its place that cannot be used is not taken, and the first is read on.
+  while (box.send(to, Buffer.from([Say.OPEN, 1, 2, 3, 4, 0]), small.fd) !== 0) drain(a);
+  a.arm!();
+  drain(a);
+  pattern(40, 2).copy(writer.buf, writer.reserve(40, 0));
+  writer.commit();
+  writer.publish();
+  assert.deepEqual(drain(a), [pattern(40, 2)]);
+  while (alias.send(to, Buffer.from([Say.OPEN, 1, 2, 3, 4, 0]), file.fd) !== 0) drain(a);
+  drain(a);
   // And then it is broken: read no more.
   new Int32Array(writer.buf.buffer)[0] = 0x7fffffff;
   assert.deepEqual(drain(a), []);
-  for (const closed of [box, nameless, file, small]) closed.close();
+  for (const closed of [box, nameless, alias, file, small]) closed.close();
 });
 
 test('only files of the right size that nobody can make shorter are mapped', () => {

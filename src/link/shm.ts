@@ -262,7 +262,7 @@ class ShmLink implements Link {
     peer.publish(this.clock);
     if (!peer.asleep) return;
     if (!this.more) peer.wake();
-    else if (!this.asleep.includes(peer)) this.asleep.push(peer);
+    if (peer.asleep && !this.asleep.includes(peer)) this.asleep.push(peer);
   }
 
   private wakeAll(): void {
@@ -270,7 +270,7 @@ class ShmLink implements Link {
     const { asleep } = this;
     if (asleep.length === 0) return;
     for (const peer of asleep) peer.wake();
-    // A letterbox was full: again with the next look.
+    // Those whose letterbox was full are tried again.
     this.asleep = asleep.filter((peer) => peer.asleep);
   }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
 import type { BandwidthRow, LatencyRow, PerfResult } from '../../src/cli/perf/result.ts';
-import { uniqueAddresses } from '../helpers/address.ts';
+import { lidAddresses, uniqueAddresses } from '../helpers/address.ts';
 import { cli, Server, start } from './cli.ts';
 
 const [SERVER, CLIENT, OTHER, LISTED] = uniqueAddresses(4);
@@ -181,6 +181,32 @@ describe('what it prints', () => {
   });
 });
 
+describe('devices of other drivers', () => {
+  const LIDS = lidAddresses(2);
+  const both = async (driver: string, args: string): Promise<PerfResult> => {
+    await using one = await Server.start('perf', ['--ip', LIDS[0], '-d', driver]);
+    const { status, stdout, stderr } = await client(`-d ${driver} ${args} --json --verify`, LIDS[1], one.port);
+    assert.equal(status, 0, stderr);
+    return JSON.parse(stdout) as PerfResult;
+  };
+
+  for (const driver of ['hfi1', 'qib']) {
+    for (const args of ['-o write -s 64k -n 50', '-o read -s 64k -n 50', '-c ud -n 50', '--lat -n 50']) {
+      test(`-d ${driver} ${args}`, async () => {
+        const { rows } = await both(driver, args);
+        assert.ok(rows[0].iterations > 0 && rows[0].verified);
+      });
+    }
+  }
+
+  test('other drivers at the two ends: says so', async () => {
+    await using one = await Server.start('perf', ['--ip', LIDS[0], '-d', 'hfi1']);
+    const { status, stderr } = await client('-n 10', LIDS[1], one.port);
+    assert.equal(status, 1);
+    assert.match(stderr, /the server's device is one of hfi1, this end's of rxe: -d at both ends/);
+  });
+});
+
 describe('two ends that do not fit', () => {
   test('a server that was started for something else says so, and the client hears it', async () => {
     await using one = await Server.start('perf', ['--op', 'write', '--lat', '--ip', LISTED]);
@@ -204,7 +230,7 @@ describe('two ends that do not fit', () => {
     assert.equal(answer.type, 'error');
     assert.match(
       answer.message,
-      /version 99 of the protocol \(infinitive 9\.9\.9\), the server version 1 .*use the same infinitive/,
+      /version 99 of the protocol \(infinitive 9\.9\.9\), the server version 2 .*use the same infinitive/,
     );
     assert.equal((await one.ended).status, 1);
   });
@@ -231,7 +257,7 @@ describe('two ends that do not fit', () => {
     const socket = connect(one.port, '127.0.0.1');
     const params = { op: 'send', sizes: [2 ** 40], qps: 1e9 };
     socket.write(
-      `${JSON.stringify({ type: 'hello', protocol: 'infinitive-perf', version: 1, program: '', params })}\n`,
+      `${JSON.stringify({ type: 'hello', protocol: 'infinitive-perf', version: 2, program: '', params })}\n`,
     );
     assert.match(await text(socket), /parameters that make no sense/);
   });

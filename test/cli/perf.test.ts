@@ -87,6 +87,14 @@ describe('bandwidth', () => {
     });
   }
 
+  for (const link of ['auto', 'udp']) {
+    test(`-c uc -o write of 1 MiB, --link ${link}: all that was sent is counted`, async () => {
+      const { rows } = await measure(`-c uc -o write -s 1m -n 50 --link ${link}`);
+      const [row] = rows as BandwidthRow[];
+      assert.deepEqual([row.iterations, row.lost, row.verified], [50, 0, true]);
+    });
+  }
+
   test('four QPs', async () => {
     const { rows, local, remote } = await measure('-o write -q 4 -n 50');
     assert.deepEqual([rows[0].iterations, rows[0].verified], [200, true]);

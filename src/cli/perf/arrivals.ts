@@ -8,9 +8,9 @@ import { mtuOf, type Station } from './station.ts';
 const QUIET_MS = 20;
 const QUIET_ROUNDS = 50;
 
-/** Packets of messages: what asks how far the receiver is (docs/lossless.md) is none. */
+/** Packets of messages (a jumbo counts as its MTUs): what asks how far the receiver is (docs/lossless.md) is none. */
 function arrived({ counters }: Device): number {
-  return counters.link.rxPackets - counters.rcvd_probes;
+  return counters.rcvd_pkts - counters.rcvd_probes;
 }
 
 /** Late packets of one measurement must not be taken for ones of the next. */

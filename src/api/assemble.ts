@@ -11,14 +11,13 @@ import { monotonic } from '../link/clock.ts';
 import { DgramLink } from '../link/dgram.ts';
 import { type FaultOptions, withFaults } from '../link/faults.ts';
 import { withLoopback } from '../link/host.ts';
-import { LINK_KINDS, type LinkKind } from '../link/kind.ts';
+import { defaultLink, LINK_KINDS, type LinkKind } from '../link/kind.ts';
 import type { Link } from '../link/link.ts';
 import { Random } from '../link/random.ts';
 import { withShm } from '../link/shm.ts';
 import { ROCE_PORT, UdpLink } from '../link/udp.ts';
 import { defaultAddress } from '../os/addresses.ts';
 import { nativeCrc32 } from '../os/crc.ts';
-import { isLinux } from '../os/ffi.ts';
 import { setCrc32Native } from '../wire/crc32.ts';
 import type { CaptureFile } from './capture-file.ts';
 import { checkFaults } from './fault-check.ts';
@@ -116,7 +115,7 @@ async function linkOf(driver: Driver<UserMachine>, addresses: string[], options:
   if (crc !== null) setCrc32Native(crc.update, crc.minLength);
   const { offload = true, faults } = options;
   const port = driver.udpPort;
-  const kind = options.link ?? (isLinux() ? 'auto' : 'dgram');
+  const kind = options.link ?? defaultLink();
   // Without faults what goes to the device itself never leaves memory; with them it shall meet them too.
   const link = withLoopback(kind === 'dgram' ? await DgramLink.open({ addresses, port }) : udp());
   return faults === undefined ? link : withFaults(link, faults);

@@ -25,12 +25,6 @@ export interface FaultFlags {
 export const DEVICE_GROUP = "This end's device:";
 const FAULTS = 'Faults made on purpose at this end, on what it sends and receives:';
 
-export function linkOption(): Option {
-  const text =
-    'auto: memory to devices of this host and user, else sockets; udp: Linux sockets, batched; dgram: node:dgram, on any system';
-  return new Option('--link <kind>', text).choices(LINK_KINDS);
-}
-
 export function addDeviceOptions(command: Command): Command {
   command
     .optionsGroup(DEVICE_GROUP)
@@ -39,7 +33,12 @@ export function addDeviceOptions(command: Command): Command {
       'address of this host for the RDMA device (UDP port 4791 of it must be free)',
       parseAddress,
     )
-    .addOption(linkOption())
+    .addOption(
+      new Option(
+        '--link <kind>',
+        'auto: memory to devices of this host and user, else sockets; udp: Linux sockets, batched; dgram: node:dgram, on any system',
+      ).choices(LINK_KINDS),
+    )
     .option('--capture <file.pcapng>', 'write all packets to a file for Wireshark or tshark');
   return addFaultOptions(command);
 }

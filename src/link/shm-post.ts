@@ -46,7 +46,6 @@ const nameOf = (bytes: Uint8Array, scope: number, port: number): string =>
 
 /** The letterbox of one own address. */
 export class Post {
-  readonly token: number;
   private readonly box: Letterbox;
   private readonly own: LinkAddress;
   private readonly port: number;
@@ -60,9 +59,8 @@ export class Post {
     this.uid = process.getuid!();
     // A program with more rights than its user has none of the user's other programs to trust.
     if (this.uid !== process.geteuid!()) throw new Error('a set-user-ID program');
-    this.token = randomInt(2 ** 32);
     this.data = Buffer.alloc(LETTER);
-    this.data.writeUInt32LE(this.token, 1);
+    this.data.writeUInt32LE(randomInt(2 ** 32), 1);
     this.data[5] = Number(jumbo);
     this.box = new Letterbox(nameOf(own.bytes, own.scope, port));
   }
@@ -81,14 +79,14 @@ export class Post {
     return this.box.send(to, this.data, fd);
   }
 
-  /** Hands over letters of devices of the same user, a limited number of them; others are thrown away. */
-  receive(take: (delivery: Delivery) => void): void {
+  /** Hands over letters of devices of the same user, a limited number of them; others, and those not taken, are thrown away. */
+  receive(take: (delivery: Delivery) => boolean): void {
     for (let n = 0; n < MOST_LETTERS; n++) {
       const letter = this.box.receive();
       if (letter === null) return;
       const delivery = this.read(letter);
-      if (delivery !== null) take(delivery);
-      else if (letter.fd !== -1) libc().close(letter.fd);
+      const taken = delivery !== null && take(delivery);
+      if (!taken && letter.fd !== -1) libc().close(letter.fd);
     }
   }
 

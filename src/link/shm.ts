@@ -1,7 +1,6 @@
 // The way to other devices of this host: through memory, as an adapter loops back what is for its own host. The packets are the same as
 // on the network, and so are addresses and checksums; they take no system calls.
 import { localAddresses } from '../os/addresses.ts';
-import { libc } from '../os/libc.ts';
 import { indexOfAddress, isLoopback, sameAddress } from './address.ts';
 import { ArrivalRecord } from './arrival.ts';
 import type { Clock } from './clock.ts';
@@ -330,9 +329,9 @@ class ShmLink implements Link {
     this.unread = 0;
     this.posts.forEach((post, local) => {
       post?.receive((letter) => {
-        if (this.peers.size < MOST_PEERS || this.peers.has(keyOf(local, letter.src))) {
-          this.hear(this.peerOf(local, letter.src), letter);
-        } else if (letter.fd !== -1) libc().close(letter.fd);
+        const heard = this.peers.size < MOST_PEERS || this.peers.has(keyOf(local, letter.src));
+        if (heard) this.hear(this.peerOf(local, letter.src), letter);
+        return heard;
       });
     });
     if (this.settling.length > 0) this.flush();

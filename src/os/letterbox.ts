@@ -154,11 +154,10 @@ class Message {
     for (let at = control; at + CMSG_HEADER <= end; ) {
       const size = buf.readUInt32LE(at);
       if (size < CMSG_HEADER) break;
-      const type = buf.readInt32LE(at + 12);
+      const type = buf.readInt32LE(at + 8) === C.SOL_SOCKET ? buf.readInt32LE(at + 12) : 0;
       const data = at + CMSG_HEADER;
-      if (buf.readInt32LE(at + 8) === C.SOL_SOCKET && type === C.SCM_CREDENTIALS)
-        uid = buf.readUInt32LE(data + UCRED_UID);
-      if (buf.readInt32LE(at + 8) === C.SOL_SOCKET && type === C.SCM_RIGHTS) {
+      if (type === C.SCM_CREDENTIALS) uid = buf.readUInt32LE(data + UCRED_UID);
+      else if (type === C.SCM_RIGHTS) {
         for (let i = data; i + 4 <= at + size; i += 4) fds.push(buf.readInt32LE(i));
       }
       at += (size + 7) & ~7;

@@ -26,8 +26,10 @@ export function responseOk(qp: SoftQp, length: number, left: number, jumbo: bool
 
 /** As how many packets the next of `left` bytes of payload are to be sent: one, or a jumbo, which has the PSNs of as many. */
 export function packetsNow(qp: SoftQp, left: number): number {
-  const jumbo = qp.path!.jumbo;
-  return jumbo ? Math.max(1, Math.min(jumbo / qp.mtu, Math.ceil(left / qp.mtu))) : 1;
+  // Most messages are short, and the way need not be asked.
+  if (left <= qp.mtu) return 1;
+  const { jumbo } = qp.path!;
+  return jumbo ? Math.min(jumbo / qp.mtu, Math.ceil(left / qp.mtu)) : 1;
 }
 
 /** How many PSNs a SEND, WRITE or READ response packet with `length` bytes of payload takes: more than one where it is a jumbo. */

@@ -100,11 +100,11 @@ function sizesOnPath({ connection, sizes, mtu }: PerfParams, largest: number): r
 }
 
 function openClientDevice(options: PerfClientOptions, channel: Channel, serverGid: string): Promise<Device> {
-  const { ip, driver, link, faults, capture } = options;
+  const { ip, driver = 'rxe', link, faults, capture } = options;
   const open = { driver, link, faults, capture };
   if (ip !== undefined) return openDevice({ ...open, address: ip });
   // A GID of InfiniBand-like devices tells of no address.
-  const server = driver === undefined || driver === 'rxe' ? plainAddress(serverGid) : channel.remoteAddress;
+  const server = driver === 'rxe' ? plainAddress(serverGid) : channel.remoteAddress;
   return openForServer(channel.localAddress, server, open);
 }
 

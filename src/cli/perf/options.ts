@@ -1,7 +1,6 @@
 import type { FaultOptions } from '../../api/index.ts';
 import type { DriverName } from '../../drivers/index.ts';
-import type { LinkKind } from '../../link/kind.ts';
-import { isLinux } from '../../os/ffi.ts';
+import { defaultLink, type LinkKind } from '../../link/kind.ts';
 
 /** What client and server choose for their own device. */
 export interface DeviceOptions {
@@ -16,5 +15,4 @@ export interface DeviceOptions {
 export const DEFAULT_PORT = 18515;
 
 /** Whether a link's packets come in only when the event loop has its turn: node:dgram's, which openDevice takes where it must. */
-export const receivesInEventLoop = (link: LinkKind | undefined): boolean =>
-  (link ?? (isLinux() ? 'auto' : 'dgram')) === 'dgram';
+export const receivesInEventLoop = (link: LinkKind | undefined): boolean => (link ?? defaultLink()) === 'dgram';

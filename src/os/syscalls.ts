@@ -9,6 +9,7 @@ const NONE = -1;
 /** By name: the number on x86-64, and on aarch64, which uses the generic table and has no calls that newer ones replace. */
 const TABLE = {
   write: [1, 64],
+  close: [3, 57],
   open: [2, NONE],
   stat: [4, NONE],
   fstat: [5, 80],
@@ -16,6 +17,7 @@ const TABLE = {
   ioctl: [16, 29],
   access: [21, NONE],
   dup: [32, 23],
+  dup2: [33, NONE],
   socket: [41, 198],
   fcntl: [72, 25],
   readlink: [89, NONE],
@@ -32,8 +34,10 @@ const TABLE = {
   sched_getattr: [315, 275],
   seccomp: [317, 277],
   statx: [332, 291],
+  dup3: [292, 24],
   pidfd_send_signal: [424, 424],
   pidfd_open: [434, 434],
+  close_range: [436, 436],
   openat2: [437, 437],
   pidfd_getfd: [438, 438],
   faccessat2: [439, 439],

@@ -15,6 +15,7 @@ export interface OpenFile {
   readonly closeWatch: number;
   /** -1: none. */
   readonly doorbellWatch: number;
+  closed: boolean;
 }
 
 const IN_CLOSE = IN_CLOSE_WRITE | IN_CLOSE_NOWRITE;
@@ -53,6 +54,7 @@ export class OpenFiles {
       hash: fileHash(this.stat),
       closeWatch: this.closes.watch(path, memory ? IN_CLOSE_WRITE : IN_CLOSE_NOWRITE),
       doorbellWatch: memory ? this.doorbells.watch(path, IN_MODIFY) : -1,
+      closed: false,
     };
     const fd = check(libc().open(path, (memory ? O_RDWR : O_RDONLY) | flags | O_CLOEXEC, 0), 'open');
     this.list.push(open);
@@ -93,6 +95,7 @@ export class OpenFiles {
     const at = this.list.indexOf(open);
     if (at < 0) return;
     this.list.splice(at, 1);
+    open.closed = true;
     const same = this.byHash.get(open.hash)!;
     same.splice(same.indexOf(open), 1);
     if (same.length === 0) this.byHash.delete(open.hash);

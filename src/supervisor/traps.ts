@@ -28,7 +28,11 @@ export interface TrapOptions {
   readonly trace: boolean;
 }
 
-/** Which argument is the path; -1: the first is a descriptor. */
+/** In place of an argument's index: the call is about a descriptor; it makes descriptors mean something else. */
+const DESCRIPTOR = -1;
+const CHANGE = -2;
+
+/** Which argument is the path; no entry: {@link DESCRIPTOR}. */
 const PATH_ARGUMENT: Partial<Record<SyscallName, number>> = {
   open: 0,
   stat: 0,
@@ -46,6 +50,10 @@ const PATH_ARGUMENT: Partial<Record<SyscallName, number>> = {
   faccessat2: 1,
   newfstatat: 1,
   statx: 1,
+  close: CHANGE,
+  close_range: CHANGE,
+  dup2: CHANGE,
+  dup3: CHANGE,
 };
 
 export class Traps {
@@ -66,9 +74,9 @@ export class Traps {
     this.listener = listener;
     this.paths = new PathCalls(listener, table, range, space, files);
     this.fds = new FdCalls(listener, range, this.paths);
-    this.callers = new Callers(programs, files);
-    this.pathArgument = new Int8Array(512).fill(-1);
-    for (const [nr, name] of table.nameOf) this.pathArgument[nr] = PATH_ARGUMENT[name] ?? -1;
+    this.callers = new Callers(programs, files, range);
+    this.pathArgument = new Int8Array(512).fill(DESCRIPTOR);
+    for (const [nr, name] of table.nameOf) this.pathArgument[nr] = PATH_ARGUMENT[name] ?? DESCRIPTOR;
     this.valid = () => listener.valid();
   }
 
@@ -103,6 +111,11 @@ export class Traps {
   private dispatch(): void {
     const { listener, reader } = this;
     const argument = this.pathArgument[listener.nr];
+    if (argument === CHANGE) {
+      this.callers.changed();
+      listener.proceed();
+      return;
+    }
     if (argument < 0) {
       this.descriptor();
       return;

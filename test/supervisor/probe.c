@@ -112,6 +112,61 @@ static void copies(void) {
   printf("forged %s %d\n", kind(up), verbs(up));
 }
 
+static pthread_barrier_t both;
+
+static void *other_user(void *arg) {
+  int fd = *(int *)arg;
+  for (int i = 0; i < 100; i++) {
+    int wrong = verbs(fd) != 93;
+    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&both);
+    wrong += verbs(fd) != EBADF;
+    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&both);
+    if (wrong) printf("other thread: wrong in turn %d\n", i);
+  }
+  return NULL;
+}
+
+// A number that means something else from one call to the next, while the device stays open by another.
+static void replaced(void) {
+  int fd = node(), kept = dup2(fd, 90), null = open("/dev/null", O_RDWR);
+  int expected[] = {93, 93, EBADF, 93, ENOTTY, 93, ENOTTY, 93, EBADF}, counts[9] = {0};
+  for (int i = 0; i < 100; i++) {
+    int turn = 0;
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    close(fd);
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    dup2(kept, fd);
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    dup2(null, fd);
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    dup3(kept, fd, O_CLOEXEC);
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    dup3(null, fd, O_CLOEXEC);
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    dup2(kept, fd);
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    syscall(SYS_close_range, fd, ~0u, 0);
+    counts[turn] += verbs(fd) == expected[turn], turn++;
+    dup2(kept, fd);
+  }
+  for (int i = 0; i < 9; i++) printf("%d%c", counts[i], i < 8 ? ' ' : '\n');
+  pthread_barrier_init(&both, NULL, 2);
+  pthread_t thread;
+  pthread_create(&thread, NULL, other_user, &fd);
+  for (int i = 0; i < 100; i++) {
+    pthread_barrier_wait(&both);
+    close(fd);
+    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&both);
+    dup2(kept, fd);
+    pthread_barrier_wait(&both);
+  }
+  pthread_join(thread, NULL);
+}
+
 static void inherited(void) {
   int fd = node();
   pid_t child = fork();
@@ -242,6 +297,7 @@ int main(int argc, char **argv) {
   if (!strcmp(what, "show")) show();
   else if (!strcmp(what, "files")) files();
   else if (!strcmp(what, "copies")) copies();
+  else if (!strcmp(what, "replaced")) replaced();
   else if (!strcmp(what, "inherited")) inherited();
   else if (!strcmp(what, "threads")) threads();
   else if (!strcmp(what, "leader")) leader();

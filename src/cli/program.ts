@@ -36,12 +36,25 @@ const oneLine = (text: string): string =>
 
 /** Runs the command of `process.argv`; the exit code. `service` is for `run`. */
 export async function main(service: ServiceThread | null): Promise<number> {
+  // A program that is run has its own descriptors, and a run goes on for it.
+  if (service === null) endWithReader();
   try {
     await (await program(service)).parseAsync();
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return exitCodeFor(error);
   }
+}
+
+/** As by SIGPIPE. */
+const BROKEN_PIPE = 128 + 13;
+
+/** Who reads what is printed may have had enough (`| head`): that is no error to be told. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(BROKEN_PIPE);
+  });
 }
 
 /** 0: done; 1: failed; 2: the command line was not understood. What commander reports it has printed already. */

@@ -55,7 +55,11 @@ export type ServiceMessage =
 const tell = (message: ServiceMessage): void => parentPort!.postMessage(message);
 // Not process.stderr: this thread's goes through the event loop of the main thread, and late.
 const say = (text: string): void => {
-  writeSync(2, `infinitive run: ${text}\n`);
+  try {
+    writeSync(2, `infinitive run: ${text}\n`);
+  } catch {
+    // Nobody reads it (EPIPE), or not now (EAGAIN): the programs shall not suffer from that.
+  }
 };
 
 // A program that polls keeps a CPU busy: this thread must get one soon when it is woken.

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import { cli } from './cli.ts';
+import { uniqueAddress } from '../helpers/address.ts';
+import { run } from '../helpers/run.ts';
+import { cli, MAIN } from './cli.ts';
 
 test('--version is that of the package', async () => {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -31,6 +33,17 @@ test('nothing at all: the help, and exit code 2', async () => {
   const { status, stderr } = await cli([]);
   assert.equal(status, 2);
   assert.match(stderr, /^Usage: infinitive /);
+});
+
+test('a reader that has had enough ends the command; a run goes on', async () => {
+  const node = `${process.execPath} ${MAIN}`;
+  const { stdout, stderr } = await run('bash', [
+    '-c',
+    `${node} perf --help | true; echo \${PIPESTATUS[0]};
+     ${node} run --ip ${uniqueAddress()} --trace -- sh -c 'sleep 0.3; test -c /dev/infiniband/uverbs0 && echo there' 2> >(head -n 1 >/dev/null)`,
+  ]);
+  assert.equal(stdout, '141\nthere\n');
+  assert.equal(stderr, '');
 });
 
 describe('command lines that are not understood: one line, exit code 2', { concurrency: 4 }, () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { CpuDistance } from './distance.ts';
 import { describeMachine, machineLine } from './machine.ts';
 import type { Measure } from './measure.ts';
 import { MEASURES } from './measures.ts';
@@ -53,14 +54,21 @@ else await compare();
 async function measured(measures: readonly Measure[], schedule: typeof FULL): Promise<Report> {
   const machine = describeMachine();
   console.log(machineLine(machine));
+  const distance = new CpuDistance();
   const runs = await runRounds(measures, {
     ...schedule,
     quick: flags.quick,
     signal: interrupt.signal,
-    onStep: (round, measure, { name }) => progress(`round ${round + 1}/${schedule.rounds}: ${measure.title}: ${name}`),
+    onStep: (round, measure, { name }) => {
+      progress(`round ${round + 1}/${schedule.rounds}: ${measure.title}: ${name}`);
+      distance.look();
+    },
   });
+  distance.close();
   progress('');
-  const report: Report = { machine, quick: flags.quick, rounds: schedule.rounds, measures: runs.map(reportOf) };
+  const { quick } = flags;
+  const { rounds } = schedule;
+  const report: Report = { machine, quick, rounds, distance: distance.summary, measures: runs.map(reportOf) };
   console.log(tableOf(report));
   console.log(`Medians of ${schedule.rounds} rounds (smallest–largest); ratio: our median to the peer's.`);
   if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(report, null, 2)}\n`);

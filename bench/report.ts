@@ -32,6 +32,8 @@ export interface Report {
   readonly machine: Machine;
   readonly quick: boolean;
   readonly rounds: number;
+  /** Nanoseconds from one CPU to another, before each measurement; null with one CPU. */
+  readonly distance: Summary | null;
   readonly measures: readonly MeasureReport[];
 }
 
@@ -71,6 +73,7 @@ export function tableOf(report: Report): string {
   const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true } });
   const { rows, notes } = rowsOf(report);
   table.push(...rows);
+  if (report.distance !== null) notes.push(distanceText(report.distance));
   if (isDisturbed(report)) notes.push('Rounds differ much: something else was running, and this run is worth little.');
   return [table.toString(), ...notes].join('\n');
 }
@@ -78,9 +81,21 @@ export function tableOf(report: Report): string {
 /** The same for a document. */
 export function markdownOf(report: Report): string {
   const { rows, notes } = rowsOf(report);
+  if (report.distance !== null) notes.push(distanceText(report.distance));
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const lines = [HEAD, HEAD.map(() => '---'), ...rows].map(line);
   return [...lines, ...notes.map((note) => `\n${note}`), ''].join('\n');
+}
+
+/** Two CPUs with one cache between them need 40 to 70 ns. */
+const FAR = 120;
+
+function distanceText({ median, min, max }: Summary): string {
+  const moved =
+    min < FAR && max >= FAR
+      ? ' The host has moved them in between: what goes through memory has two speeds, and ratios are worth little.'
+      : '';
+  return `From one CPU to another a cache line took ${median.toFixed(0)} ns (${min.toFixed(0)}–${max.toFixed(0)}).${moved}`;
 }
 
 function rowsOf(report: Report): { rows: string[][]; notes: string[] } {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
+import { CpuDistance } from '../../bench/distance.ts';
 import type { Measure } from '../../bench/measure.ts';
 import { MEASURES } from '../../bench/measures.ts';
 import { isDisturbed, markdownOf, reportOf, shown, tableOf } from '../../bench/report.ts';
 import { runRounds } from '../../bench/rounds.ts';
 
 const machine = { cpu: 'a CPU', cores: 2, kernel: '6.1', node: 'v26', crc: 'zlib', load: 0 } as const;
+const where = { machine, quick: true, rounds: 3, distance: null };
 
 function measureOf(own: () => Promise<number>, order: string[]): Measure {
   const contender = (name: string, run: () => Promise<number>) => ({
@@ -46,10 +49,10 @@ test('all take turns; a program that is missing is named with its package, and t
   assert.equal(report.peers[0].ratio, 1.1);
   assert.equal(report.peers[0].verdict, 'met');
   assert.equal(report.peers[1].ratio, null);
-  assert.ok(isDisturbed({ machine, quick: true, rounds: 3, measures: [{ ...report, ours: spread(1, 2.1) }] }));
-  assert.ok(!isDisturbed({ machine, quick: true, rounds: 3, measures: [{ ...report, ours: spread(1, 1.9) }] }));
-  const text = tableOf({ machine, quick: true, rounds: 3, measures: [report] });
-  const [head, rule, ...rows] = markdownOf({ machine, quick: true, rounds: 3, measures: [report] }).split('\n');
+  assert.ok(isDisturbed({ ...where, measures: [{ ...report, ours: spread(1, 2.1) }] }));
+  assert.ok(!isDisturbed({ ...where, measures: [{ ...report, ours: spread(1, 1.9) }] }));
+  const text = tableOf({ ...where, measures: [report] });
+  const [head, rule, ...rows] = markdownOf({ ...where, measures: [report] }).split('\n');
   assert.equal(head.split('|').length, rule.split('|').length);
   assert.ok(rows.filter((row) => row.startsWith('|')).every((row) => row.split('|').length === head.split('|').length));
   assert.ok(rows[0].includes(report.title));
@@ -64,8 +67,20 @@ test('a bar can be for the figure itself, and a peer without one is only told', 
   const report = reportOf(run);
   assert.equal(report.verdict, 'met');
   assert.deepEqual([report.peers[0].ratio, report.peers[0].verdict], [1.5, null]);
-  const text = tableOf({ machine, quick: true, rounds: 3, measures: [report] });
+  const text = tableOf({ ...where, measures: [report] });
   assert.match(text, /≥ 2 GB\/s +│ met/);
+});
+
+test('it is told how far the CPUs are apart, and that they were moved', () => {
+  const near = { median: 50, min: 45, max: 70, count: 9 };
+  const text = (distance: typeof near): string => tableOf({ ...where, distance, measures: [] });
+  assert.match(text(near), /took 50 ns \(45–70\)\.$/m);
+  assert.match(text({ ...near, max: 260 }), /took 50 ns \(45–260\)\. The host has moved them/);
+  assert.ok(markdownOf({ ...where, distance: near, measures: [] }).includes('45–70'));
+  const distance = new CpuDistance();
+  for (let i = 0; i < 50 && distance.summary === null; i++) distance.look();
+  distance.close();
+  if (availableParallelism() > 1) assert.ok(distance.summary!.min > 1 && distance.summary!.max < 1e6);
 });
 
 test('a round that fails counts for nobody', async () => {

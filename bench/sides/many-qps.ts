@@ -2,7 +2,6 @@
 // Prints millions of WRITEs of 64 bytes a second on the one, and what memory a queue pair takes on the side that takes more.
 import type { Completion, ProtectionDomain, QpEndpoint, QueuePair, RemoteBuffer } from '../../src/api/index.ts';
 import { openDevice } from '../../src/api/index.ts';
-import { Pace } from '../../src/cli/perf/pace.ts';
 import { client, isServer, serve, startServer } from './pair.ts';
 
 const SIZE = 64;
@@ -60,7 +59,7 @@ if (isServer) {
   const kib = connectAll(theirs);
   peer.send({ endpoints, memory, kib });
   const done: Completion[] = [];
-  await serve(device, () => cq.pollInto(done, 1));
+  await serve(() => cq.pollInto(done, 1));
 } else {
   const server = startServer(import.meta.url);
   server.send({ endpoints });
@@ -73,7 +72,6 @@ if (isServer) {
   const batch = Array.from({ length: BATCH }, (_, i) => qp.sendWr({ ...write, signaled: i === BATCH - 1 }));
   const done: Completion[] = [];
   let flying = 0;
-  const pace = new Pace(device, false);
 
   const run = (ms: number): number => {
     const start = performance.now();
@@ -82,7 +80,6 @@ if (isServer) {
       for (; flying < DEPTH; flying += BATCH) qp.postSend(batch);
       const n = cq.pollInto(done, BATCH);
       for (let i = 0; i < n; i++) done[i].orThrow();
-      pace.due(n);
       flying -= n * BATCH;
       count += n * BATCH;
     }

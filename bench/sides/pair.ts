@@ -2,7 +2,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Device } from '../../src/api/index.ts';
 import { Pace } from '../../src/cli/perf/pace.ts';
 
 export const isServer: boolean = process.send !== undefined;
@@ -66,8 +65,8 @@ export function client(): Side {
 }
 
 /** Polls, in the pace of `infinitive perf`, until the client ends it. */
-export async function serve(device: Device, poll: () => number): Promise<void> {
-  const pace = new Pace(device, false);
+export async function serve(poll: () => number): Promise<void> {
+  const pace = new Pace(false);
   let over = false;
   process.once('disconnect', () => {
     over = true;

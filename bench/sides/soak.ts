@@ -1,7 +1,6 @@
 // Many SENDs of 64 bytes: node --expose-gc soak.ts SERVER-IP CLIENT-IP MESSAGES
 // Prints by how many MiB heap and resident set have grown from a tenth on, on the side where they did more.
 import { type Completion, openDevice, type QpEndpoint } from '../../src/api/index.ts';
-import { Pace } from '../../src/cli/perf/pace.ts';
 import { client, isServer, serve, startServer } from './pair.ts';
 
 const SIZE = 64;
@@ -41,7 +40,7 @@ if (isServer) {
       peer.send(memory());
     }
   })();
-  await serve(device, () => {
+  await serve(() => {
     const n = cq.pollInto(done, BATCH);
     for (let i = 0; i < n; i++) {
       done[i].orThrow();
@@ -57,13 +56,11 @@ if (isServer) {
     qp.sendWr({ opcode: 'SEND', sge: mr.sge(), signaled: i === BATCH - 1 }),
   );
   let flying = 0;
-  const pace = new Pace(device, false);
   const send = (count: number): void => {
     for (let left = count; left > 0; ) {
       for (; flying < DEPTH; flying += BATCH) qp.postSend(batch);
       const n = cq.pollInto(done, BATCH);
       for (let i = 0; i < n; i++) done[i].orThrow();
-      pace.due(n);
       flying -= n * BATCH;
       left -= n * BATCH;
     }

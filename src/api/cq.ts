@@ -48,7 +48,10 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
     return this.core.cqe;
   }
 
-  /** Takes out at most `max` completions; makes progress on the network when there are none yet. Never waits. */
+  /**
+   * Takes out at most `max` completions; makes progress on the network when there are none yet. Never waits,
+   * but a thread that polls and finds nothing lets others have the CPU meanwhile.
+   */
   poll(max = 16): Completion[] {
     const completions: Completion[] = [];
     this.pollInto(completions, max);

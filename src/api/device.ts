@@ -134,11 +134,6 @@ export class Device extends EventEmitter<DeviceEvents> {
     return this.machine.engine.counters.rcvd_pkts;
   }
 
-  /** Nothing waits to be sent: until something arrives or is posted, there is nothing to do. */
-  get idle(): boolean {
-    return this.machine.engine.idle;
-  }
-
   /**
    * The methods of an extension of the device's driver: objects of its own types, on the same context as everything else.
    *

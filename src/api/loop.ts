@@ -4,6 +4,7 @@ import type { QueuePair } from '../core/qp.ts';
 import type { Drive } from '../drivers/machine.ts';
 import { monotonic } from '../link/clock.ts';
 import type { Link } from '../link/link.ts';
+import { Courtesy } from '../os/scheduling.ts';
 import { Waiter } from '../os/waiter.ts';
 import type { SoftQp } from '../transport/qp.ts';
 
@@ -34,6 +35,7 @@ export class EngineLoop {
   onSleep: (() => void) | null = null;
   private readonly watchers = new Set<Watcher>();
   private readonly waiter: Waiter | null;
+  private readonly courtesy = new Courtesy();
   private scheduled = false;
   /** The link said, maybe in the middle of a step, that something waits to be polled. */
   private arrived = false;
@@ -64,7 +66,9 @@ export class EngineLoop {
 
   /** One step, from a program that polls. */
   progress(): void {
-    if (this.engine.progress() > 0) this.lastActivity = this.engine.now;
+    const received = this.engine.progress();
+    if (received > 0) this.lastActivity = this.engine.now;
+    this.courtesy.looked(received > 0);
     if (!this.scheduled) this.schedule();
   }
 

@@ -45,6 +45,7 @@ export interface Libc {
   inotify_rm_watch(fd: number, wd: number): number;
   prlimit(pid: number, resource: number, to: number, from: number): number;
   pthread_sigmask(how: number, set: number, old: number): number;
+  sched_yield(): number;
   waitid(idType: number, id: number, info: number, options: number): number;
 }
 
@@ -91,6 +92,7 @@ const PROTOTYPES = [
   'int inotify_rm_watch(int, int)',
   'int prlimit(int, int, uintptr_t, uintptr_t)',
   'int pthread_sigmask(int, uintptr_t, uintptr_t)',
+  'int sched_yield()',
   'int waitid(int, unsigned int, uintptr_t, int)',
 ];
 

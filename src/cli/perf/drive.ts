@@ -1,5 +1,5 @@
 // Runs a role until it has finished: by polling, or by waiting for completions.
-import type { Completion, CompletionQueue, Device } from '../../api/index.ts';
+import type { Completion, CompletionQueue } from '../../api/index.ts';
 import { CliError } from '../errors.ts';
 import { Pace } from './pace.ts';
 import type { Role } from './role.ts';
@@ -12,7 +12,6 @@ const STALL_MS = 100;
 const HANG_MS = 20_000;
 
 export interface Driving {
-  readonly device: Device;
   readonly cq: CompletionQueue;
   /** Why it makes no sense to go on, or null. */
   fault(): Error | null;
@@ -29,7 +28,7 @@ export async function drive(role: Role, driving: Driving): Promise<void> {
     await waitAndRun(role, driving, watch);
     return;
   }
-  const pace = new Pace(driving.device, eager);
+  const pace = new Pace(eager);
   const into: Completion[] = [];
   while (!spin(role, cq, pace, into)) {
     await pace.turn();

@@ -55,9 +55,8 @@ export interface SideOptions {
 /** Plays `role` until `done`. With `patient` nothing needs to happen meanwhile. */
 export function play(role: Role, side: SideOptions, done: () => boolean, patient = false): Promise<void> {
   const { channel, station, eager } = side;
-  const { device, cq, params } = station;
+  const { cq, params } = station;
   return drive(new Until(role, done), {
-    device,
     cq,
     fault: () => channel.failure,
     events: params.events,

@@ -14,7 +14,7 @@ export interface Outgoing {
   readonly remoteAddr: number;
   readonly rkey: number;
   /** Called with its completion: true for success. */
-  readonly completed: (ok: boolean) => void;
+  completed(ok: boolean): void;
 }
 
 const TIMEOUT = 14;
@@ -99,7 +99,7 @@ export class Connection {
     if (this.state === 'failed') return;
     this.state = 'failed';
     this.reason = reason;
-    for (const { completed } of this.queue.splice(0)) completed(false);
+    for (const outgoing of this.queue.splice(0)) outgoing.completed(false);
     for (const request of this.ready.values()) request.finish('failed');
     this.ready.clear();
   }
@@ -107,7 +107,7 @@ export class Connection {
   /** Nothing will be heard of what was posted. */
   close(): void {
     this.fail('the endpoint is closed');
-    for (const { completed } of this.posted.splice(0)) completed(false);
+    for (const outgoing of this.posted.splice(0)) outgoing.completed(false);
   }
 
   private postQueued(): void {

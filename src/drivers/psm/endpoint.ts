@@ -5,8 +5,9 @@ import { Access } from '../../core/constants.ts';
 import type { ProtectionDomain } from '../../core/pd.ts';
 import { regMr } from '../../core/verbs.ts';
 import { type Connection, READ, WRITE } from './connection.ts';
-import { MatchedQueue, type Tag, type Wanted } from './matched-queue.ts';
-import { type Header, Kind } from './protocol.ts';
+import { MatchedQueue, type Tag } from './matched-queue.ts';
+import { ActiveParcel, EagerParcel, Parcel } from './parcel.ts';
+import { type Header, headerOf, Kind } from './protocol.ts';
 import { type Message, type Probe, type Receive, Request, type Span } from './request.ts';
 import { Wire, type WireOptions } from './wire.ts';
 
@@ -26,10 +27,6 @@ export interface ActiveMessage {
 }
 
 export type Handler = (message: ActiveMessage) => void;
-
-/** Of a message that is its header alone, and of whose leaving nobody need know. */
-const NOTHING = (): boolean => true;
-const IGNORED = (): void => {};
 
 const MAX_ARGS = 8;
 const HANDLERS = 256;
@@ -84,9 +81,9 @@ export class PsmEndpoint {
   }
 
   private sendEager(connection: Connection, request: Request, span: Span): void {
-    const header = { kind: Kind.EAGER, tag: request.tag, length: span.length };
-    const copy = (buf: Buffer, at: number): boolean => span.mr.memory.read(span.offset, buf, at, span.length);
-    this.wire.send(connection, header, span.length, copy, (ok) => request.finish(ok ? 'ok' : 'failed'));
+    const { tag } = request;
+    const header = { kind: Kind.EAGER, handler: 0, args: 0, id: 0, length: span.length, tag, addr: 0, rkey: 0 };
+    this.wire.send(connection, new EagerParcel(header, span, request));
   }
 
   // The receiver reads it when it has where to: through a region of its own, which ends with the message.
@@ -97,13 +94,13 @@ export class PsmEndpoint {
     request.readable = region;
     connection.ready.set(id, request);
     const { iova: addr, rkey } = region;
-    const header = { kind: Kind.READY, tag: request.tag, length: span.length, id, addr, rkey };
-    this.wire.send(connection, header, 0, NOTHING, IGNORED);
+    const header = headerOf(Kind.READY, { tag: request.tag, length: span.length, id, addr, rkey });
+    this.wire.send(connection, new Parcel(header));
   }
 
   /** Posts a receive into a part of a region. `source` null: from anybody. */
   irecv(source: number | null, tag: Tag, select: Tag, span: Span): Request {
-    const receive = this.receive({ source, tag: this.cut(tag), select: this.cut(select) }, span);
+    const receive = this.receive(source, this.cut(tag), this.cut(select), span);
     const message = this.mq.post(receive);
     if (message !== null) this.deliver(receive, message);
     return receive.request;
@@ -122,7 +119,7 @@ export class PsmEndpoint {
   }
 
   imrecv(message: Message, span: Span): Request {
-    const receive = this.receive({ source: message.source, tag: message.tag, select: [0, 0, 0] }, span);
+    const receive = this.receive(message.source, message.tag, [0, 0, 0], span);
     this.deliver(receive, message);
     return receive.request;
   }
@@ -141,9 +138,9 @@ export class PsmEndpoint {
     return request.done;
   }
 
-  private receive(wanted: Wanted, span: Span): Receive {
+  private receive(source: number | null, tag: Tag, select: Tag, span: Span): Receive {
     this.checkSpan('psm.irecv', span, Access.LOCAL_WRITE);
-    return { ...wanted, span, request: new Request('receive', span.mr) };
+    return { source, tag, select, span, request: new Request('receive', span.mr) };
   }
 
   private deliver({ request, span }: Receive, message: Message): void {
@@ -159,7 +156,7 @@ export class PsmEndpoint {
     const connection = this.connections.get(message.source)!;
     const done = (ok: boolean): void => {
       request.finish(ok ? status : 'failed');
-      if (ok) this.wire.send(connection, { kind: Kind.DONE, id: message.id }, 0, NOTHING, IGNORED);
+      if (ok) this.wire.send(connection, new Parcel(headerOf(Kind.DONE, { id: message.id })));
     };
     if (request.length === 0) return done(true);
     const sge = { addr: span.mr.iova + span.offset, length: request.length, lkey: span.mr.lkey };
@@ -186,13 +183,8 @@ export class PsmEndpoint {
     checkInteger('psm.active', 'args.length', args.length, 0, MAX_ARGS);
     const room = this.wire.eagerMax - 8 * args.length;
     checkInteger('psm.active', 'data.length', data.length, 0, room);
-    const header = { kind: Kind.ACTIVE, handler, args: args.length, length: data.length };
-    const write = (buf: Buffer, at: number): boolean => {
-      for (const [i, arg] of args.entries()) buf.writeBigUInt64BE(BigInt.asUintN(64, arg), at + 8 * i);
-      buf.set(data, at + 8 * args.length);
-      return true;
-    };
-    this.wire.send(connection, header, 8 * args.length + data.length, write, completed);
+    const header = headerOf(Kind.ACTIVE, { handler, args: args.length, length: data.length });
+    this.wire.send(connection, new ActiveParcel(header, args, data, completed));
   }
 
   /** A long active message: writes `span` to the peer's memory first; the handler runs when it is there. */

@@ -38,8 +38,11 @@ export class MatchedQueue<M extends Envelope, R extends Wanted> {
 
   /** A message has come: the receive that takes it, or null, and then it waits. */
   arrive(message: M): R | null {
-    const at = this.posted.findIndex((receive) => matches(receive, message));
-    if (at >= 0) return this.posted.splice(at, 1)[0];
+    const { posted } = this;
+    for (let i = 0; i < posted.length; i++) {
+      if (!matches(posted[i], message)) continue;
+      return i === 0 ? posted.shift()! : posted.splice(i, 1)[0];
+    }
     this.unexpected.push(message);
     return null;
   }
@@ -51,6 +54,7 @@ export class MatchedQueue<M extends Envelope, R extends Wanted> {
 
   /** The same, and it is the caller's from now on. */
   take(wanted: Wanted): M | null {
+    if (this.unexpected.length === 0) return null;
     const at = this.unexpected.findIndex((message) => matches(wanted, message));
     return at < 0 ? null : this.unexpected.splice(at, 1)[0];
   }

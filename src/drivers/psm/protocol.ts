@@ -33,17 +33,25 @@ export interface Header {
 
 const NO_TAG: Tag = [0, 0, 0];
 
-export function writeHeader(buf: Buffer, at: number, h: Partial<Header> & { readonly kind: number }): void {
-  const tag = h.tag ?? NO_TAG;
+/** A header, all fields of which are there. */
+export function headerOf(kind: number, fields: Partial<Header> = {}): Header {
+  const { handler = 0, args = 0, id = 0, length = 0, tag = NO_TAG, addr = 0, rkey = 0 } = fields;
+  return { kind, handler, args, id, length, tag, addr, rkey };
+}
+
+export function writeHeader(buf: Buffer, at: number, h: Header): void {
+  const { tag } = h;
   buf[at + AT.KIND] = h.kind;
-  buf[at + AT.HANDLER] = h.handler ?? 0;
-  buf[at + AT.ARGS] = h.args ?? 0;
+  buf[at + AT.HANDLER] = h.handler;
+  buf[at + AT.ARGS] = h.args;
   buf[at + 3] = 0;
-  putU32(buf, at + AT.ID, h.id ?? 0);
-  putU32(buf, at + AT.LENGTH, h.length ?? 0);
-  for (let i = 0; i < 3; i++) putU32(buf, at + AT.TAG + 4 * i, tag[i]);
-  putU64(buf, at + AT.ADDR, h.addr ?? 0);
-  putU32(buf, at + AT.RKEY, h.rkey ?? 0);
+  putU32(buf, at + AT.ID, h.id);
+  putU32(buf, at + AT.LENGTH, h.length);
+  putU32(buf, at + AT.TAG, tag[0]);
+  putU32(buf, at + AT.TAG + 4, tag[1]);
+  putU32(buf, at + AT.TAG + 8, tag[2]);
+  putU64(buf, at + AT.ADDR, h.addr);
+  putU32(buf, at + AT.RKEY, h.rkey);
   putU32(buf, at + AT.RKEY + 4, 0);
 }
 

@@ -12,13 +12,15 @@ export interface Span {
   readonly length: number;
 }
 
+const NO_TAG: Tag = [0, 0, 0];
+
 export class Request {
   readonly kind: 'send' | 'receive';
   done = false;
   status: RequestStatus = 'ok';
   /** Of the message: who sent it, with which tag, how long it is; and how much of it is in the buffer. */
   source = 0;
-  tag: Tag = [0, 0, 0];
+  tag: Tag = NO_TAG;
   messageLength = 0;
   length = 0;
   /** What the receiver of a rendezvous reads from: it ends with the message. */

@@ -17,8 +17,9 @@ import {
   queryPort,
 } from '../../core/verbs.ts';
 import { RecvWr, type WorkCompletion } from '../../core/work.ts';
-import { Connection, SEND } from './connection.ts';
+import { Connection } from './connection.ts';
 import { Greeter } from './greeter.ts';
+import type { Parcel } from './parcel.ts';
 import {
   epidOf,
   type Greeting,
@@ -157,31 +158,18 @@ export class Wire {
     }
   }
 
-  /** Sends a header, and `length` bytes that `write` puts behind it. Messages on a connection keep their order. */
-  send(
-    connection: Connection,
-    header: Partial<Header> & { readonly kind: number },
-    length: number,
-    write: (buf: Buffer, at: number) => boolean,
-    completed: (ok: boolean) => void,
-  ): void {
+  /** Messages on a connection keep their order. */
+  send(connection: Connection, parcel: Parcel): void {
     const slot = this.waiting.length === 0 ? this.outgoing.take() : -1;
     if (slot < 0) {
-      this.waiting.push(() => this.send(connection, header, length, write, completed));
+      this.waiting.push(() => this.send(connection, parcel));
       return;
     }
     const at = this.outgoing.at(slot);
-    writeHeader(this.outgoing.bytes, at, header);
-    if (!write(this.outgoing.bytes, at + HEADER)) {
-      this.outgoing.give(slot);
-      return completed(false);
-    }
-    const sge = this.outgoing.sge(slot, HEADER + length);
-    const freed = (ok: boolean): void => {
-      this.outgoing.give(slot);
-      completed(ok);
-    };
-    connection.post({ opcode: SEND, sge, remoteAddr: 0, rkey: 0, completed: freed });
+    writeHeader(this.outgoing.bytes, at, parcel.header);
+    parcel.leaveFrom(this.outgoing, slot, HEADER + parcel.length);
+    if (parcel.write(this.outgoing.bytes, at + HEADER)) connection.post(parcel);
+    else parcel.completed(false);
   }
 
   /** Takes in what has come, answers, sends what waits. */

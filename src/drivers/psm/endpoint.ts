@@ -5,7 +5,7 @@ import { Access } from '../../core/constants.ts';
 import type { ProtectionDomain } from '../../core/pd.ts';
 import { regMr } from '../../core/verbs.ts';
 import { type Connection, READ, WRITE } from './connection.ts';
-import { MatchedQueue, type Tag } from './matched-queue.ts';
+import { MatchedQueue, NO_TAG, type Tag } from './matched-queue.ts';
 import { ActiveParcel, EagerParcel, Parcel } from './parcel.ts';
 import { type Header, headerOf, Kind } from './protocol.ts';
 import { type Message, type Probe, type Receive, Request, type Span } from './request.ts';
@@ -119,7 +119,7 @@ export class PsmEndpoint {
   }
 
   imrecv(message: Message, span: Span): Request {
-    const receive = this.receive(message.source, message.tag, [0, 0, 0], span);
+    const receive = this.receive(message.source, message.tag, NO_TAG, span);
     this.deliver(receive, message);
     return receive.request;
   }

@@ -3,6 +3,7 @@
 
 /** 96 bits, as three words; PSM's 64 bits are the first two. */
 export type Tag = readonly [number, number, number];
+export const NO_TAG: Tag = [0, 0, 0];
 
 export interface Envelope {
   /** The sender's endpoint. */

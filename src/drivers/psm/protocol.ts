@@ -1,6 +1,6 @@
 // What endpoints say to each other: over datagrams to get connected, over their reliable connection from then on. Big-endian.
 import { getU32, getU64, putU32, putU64 } from '../../wire/bytes.ts';
-import type { Tag } from './matched-queue.ts';
+import { NO_TAG, type Tag } from './matched-queue.ts';
 
 /** On the connection. */
 export const Kind = {
@@ -30,8 +30,6 @@ export interface Header {
   readonly addr: number;
   readonly rkey: number;
 }
-
-const NO_TAG: Tag = [0, 0, 0];
 
 /** A header, all fields of which are there. */
 export function headerOf(kind: number, fields: Partial<Header> = {}): Header {

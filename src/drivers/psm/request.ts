@@ -1,7 +1,7 @@
 // Requests: what isend and irecv give, and test and wait ask.
 import type { MemoryRegion } from '../../core/mr.ts';
 import { deregMr } from '../../core/verbs.ts';
-import type { Envelope, Tag, Wanted } from './matched-queue.ts';
+import { type Envelope, NO_TAG, type Tag, type Wanted } from './matched-queue.ts';
 
 export type RequestStatus = 'ok' | 'truncated' | 'cancelled' | 'failed';
 
@@ -11,8 +11,6 @@ export interface Span {
   readonly offset: number;
   readonly length: number;
 }
-
-const NO_TAG: Tag = [0, 0, 0];
 
 export class Request {
   readonly kind: 'send' | 'receive';

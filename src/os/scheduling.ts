@@ -22,6 +22,27 @@ export function askForShortTurns(nanoseconds: number): boolean {
   return syscall(nr.sched_setattr, 0, at, 0, 0, 0, 0) === 0;
 }
 
+/** What {@link Courtesy} does it with. */
+export interface Turns {
+  /** sched_yield(2); null where there is none: on another system, or without the FFI, which devices on `node:dgram` do without. */
+  readonly giveWay: (() => void) | null;
+  /** Sleeps. */
+  nap(ms: number): void;
+  /** Milliseconds. */
+  now(): number;
+}
+
+function ownTurns(): Turns {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  let giveWay: Turns['giveWay'] = null;
+  try {
+    if (isLinux()) giveWay = libc().sched_yield;
+  } catch {
+    // No FFI.
+  }
+  return { giveWay, nap: (ms) => void Atomics.wait(cell, 0, 0, ms), now: () => performance.now() };
+}
+
 /** Fruitless looks after which the CPU is offered to others: some 10 µs. */
 const LOOKS = 32;
 /** Who keeps the CPU for longer than this does not poll as we do. */
@@ -37,35 +58,39 @@ const NAP_MS = 0.02;
  * gets the CPU back as late; after a nap it comes first. Where nobody wants the CPU a yield costs 0.3 µs.
  */
 export class Courtesy {
-  readonly #yield = isLinux() ? libc().sched_yield : null;
-  readonly #cell = new Int32Array(new SharedArrayBuffer(4));
-  #looks = 0;
+  private turns: Turns | null;
+  private looks = 0;
   /** Since when nothing has come, and until when naps are taken. */
-  #since = 0;
-  #napsUntil = 0;
+  private since = 0;
+  private napsUntil = 0;
+
+  constructor(turns: Turns | null = null) {
+    this.turns = turns;
+  }
 
   /** After each look: has it brought anything? */
   looked(found: boolean): void {
     if (found) {
-      this.#looks = 0;
-      this.#since = 0;
-    } else if (++this.#looks >= LOOKS) {
-      this.#looks = 0;
-      this.#give();
+      this.looks = 0;
+      this.since = 0;
+    } else if (++this.looks >= LOOKS) {
+      this.looks = 0;
+      this.give();
     }
   }
 
-  #give(): void {
-    if (this.#yield === null) return;
-    const now = performance.now();
-    if (this.#since === 0) this.#since = now;
-    if (now < this.#napsUntil) {
-      if (now - this.#since > NAP_AFTER_MS) Atomics.wait(this.#cell, 0, 0, NAP_MS);
+  private give(): void {
+    this.turns ??= ownTurns();
+    const { turns } = this;
+    const now = turns.now();
+    if (this.since === 0) this.since = now;
+    if (turns.giveWay === null || now < this.napsUntil) {
+      if (now - this.since > NAP_AFTER_MS) turns.nap(NAP_MS);
       return;
     }
-    this.#yield();
-    const after = performance.now();
-    if (after - now > LONG_MS) this.#napsUntil = after + NAPS_FOR_MS;
+    turns.giveWay();
+    const after = turns.now();
+    if (after - now > LONG_MS) this.napsUntil = after + NAPS_FOR_MS;
   }
 }
 

@@ -8,9 +8,16 @@ import { type Summary, summarize } from './statistics.ts';
 const PING = 0;
 const PONG = 32;
 const WANTED = 64;
-const TURNS = 4000;
-/** Looks without an answer after which it is given up: the two share a CPU. */
+/** The least of so many batches counts: what disturbs one makes it longer. The first find the worker asleep. */
+const BATCHES = 10;
+const TURNS = 300;
+/** Looks without an answer, and milliseconds, after which it is given up: the two share a CPU. */
 const PATIENCE = 2_000_000;
+const LONG_MS = 5;
+/** Two CPUs with one cache between them need 40 to 70 ns, two threads of one core 20. */
+const FAR = 120;
+/** So many looks must have found them near, and so many far. */
+const SEVERAL = 3;
 const IDLE = 0;
 const WORK = 1;
 const END = 2;
@@ -26,6 +33,11 @@ for (;;) {
   if (now !== last) Atomics.store(words, ${PONG}, last = now);
 }`;
 
+/** Nanoseconds from one to the other, and whether that has changed several times, or for long. */
+export interface Distance extends Summary {
+  readonly moved: boolean;
+}
+
 /** Measures it from time to time. */
 export class CpuDistance {
   private readonly words = new Int32Array(new SharedArrayBuffer(512));
@@ -38,19 +50,27 @@ export class CpuDistance {
     this.worker?.unref();
   }
 
-  /** A look of about a millisecond. */
+  /** A look of some milliseconds. */
   look(): void {
     if (this.worker === null) return;
     this.tell(WORK);
-    // The first finds the worker asleep.
-    const one = this.ask(TURNS / 10) && this.ask(TURNS);
+    let least = Number.POSITIVE_INFINITY;
+    let failures = 0;
+    for (let i = 0; i < BATCHES && failures < 2; i++) {
+      const ns = this.ask();
+      if (ns < least) least = ns;
+      if (ns === Number.POSITIVE_INFINITY) failures++;
+    }
     this.tell(IDLE);
-    if (one) this.found.push(one);
+    if (failures < 2) this.found.push(least);
   }
 
-  /** Nanoseconds for one way. */
-  get summary(): Summary | null {
-    return summarize(this.found);
+  /** Null with one CPU. */
+  get summary(): Distance | null {
+    const summary = summarize(this.found);
+    if (summary === null) return null;
+    const far = this.found.filter((ns) => ns >= FAR).length;
+    return { ...summary, moved: far >= SEVERAL && this.found.length - far >= SEVERAL };
   }
 
   close(): void {
@@ -62,13 +82,15 @@ export class CpuDistance {
     Atomics.notify(this.words, WANTED);
   }
 
-  private ask(turns: number): number {
+  /** Nanoseconds for one way; Infinity when they could not be told. */
+  private ask(): number {
     const { words } = this;
     const begin = performance.now();
-    for (const end = this.turn + turns; this.turn < end; ) {
+    for (const end = this.turn + TURNS; this.turn < end; ) {
       Atomics.store(words, PING, ++this.turn);
-      for (let i = 0; Atomics.load(words, PONG) !== this.turn; i++) if (i > PATIENCE) return 0;
+      for (let i = 0; Atomics.load(words, PONG) !== this.turn; i++) if (i > PATIENCE) return Number.POSITIVE_INFINITY;
+      if (this.turn % 16 === 0 && performance.now() - begin > LONG_MS) return Number.POSITIVE_INFINITY;
     }
-    return ((performance.now() - begin) * 1e6) / (2 * turns);
+    return ((performance.now() - begin) * 1e6) / (2 * TURNS);
   }
 }

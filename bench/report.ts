@@ -1,5 +1,6 @@
 // The result as a table and as JSON.
 import Table from 'cli-table3';
+import type { Distance } from './distance.ts';
 import type { Machine } from './machine.ts';
 import type { Bar, Measure, Peer } from './measure.ts';
 import type { MeasureRun, Track } from './rounds.ts';
@@ -33,7 +34,7 @@ export interface Report {
   readonly quick: boolean;
   readonly rounds: number;
   /** Nanoseconds from one CPU to another, before each measurement; null with one CPU. */
-  readonly distance: Summary | null;
+  readonly distance: Distance | null;
   readonly measures: readonly MeasureReport[];
 }
 
@@ -87,15 +88,12 @@ export function markdownOf(report: Report): string {
   return [...lines, ...notes.map((note) => `\n${note}`), ''].join('\n');
 }
 
-/** Two CPUs with one cache between them need 40 to 70 ns. */
-const FAR = 120;
+const MOVED =
+  ' The host has moved them in between: what goes through memory has two speeds, and ratios are worth little.';
 
-function distanceText({ median, min, max }: Summary): string {
-  const moved =
-    min < FAR && max >= FAR
-      ? ' The host has moved them in between: what goes through memory has two speeds, and ratios are worth little.'
-      : '';
-  return `From one CPU to another a cache line took ${median.toFixed(0)} ns (${min.toFixed(0)}–${max.toFixed(0)}).${moved}`;
+function distanceText({ median, min, max, moved }: Distance): string {
+  const [at, from, to] = [median, min, max].map((ns) => ns.toFixed(0));
+  return `From one CPU to another a cache line took ${at} ns (${from}–${to}).${moved ? MOVED : ''}`;
 }
 
 function rowsOf(report: Report): { rows: string[][]; notes: string[] } {

@@ -68,8 +68,9 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
     const { ops } = core.context.device;
     let n = ops.pollCq(core, max, this.raws);
     if (n === 0) {
-      loop.progress();
+      const received = loop.progress();
       n = ops.pollCq(core, max, this.raws);
+      loop.polled(n > 0 || received > 0);
     }
     this.fill(into, n);
     return n;
@@ -137,9 +138,13 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
   }
 
   private pollOne(): Completion | null {
-    if (this.pollInto(this.one, 1) === 0) return null;
-    const completion = this.one[0];
-    this.one.length = 0;
+    const { core, loop, one } = this;
+    if (this.takeReady(one, 1) === 0) {
+      loop.progress();
+      if (core.destroyed || this.takeReady(one, 1) === 0) return null;
+    }
+    const completion = one[0];
+    one.length = 0;
     return completion;
   }
 

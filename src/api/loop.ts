@@ -21,6 +21,9 @@ const SPIN_US = 100;
  */
 const DIALOGUE_US = 700;
 
+/** This thread's: it may poll several devices. */
+const courtesy = new Courtesy();
+
 /** Something that waits for the engine: it looks, after each step, whether what it waits for has come. */
 export interface Watcher {
   check(): void;
@@ -35,7 +38,6 @@ export class EngineLoop {
   onSleep: (() => void) | null = null;
   private readonly watchers = new Set<Watcher>();
   private readonly waiter: Waiter | null;
-  private readonly courtesy = new Courtesy();
   private scheduled = false;
   /** The link said, maybe in the middle of a step, that something waits to be polled. */
   private arrived = false;
@@ -64,12 +66,17 @@ export class EngineLoop {
     this.sleep();
   }
 
-  /** One step, from a program that polls. */
-  progress(): void {
+  /** One step, from a program that polls; how many packets came. */
+  progress(): number {
     const received = this.engine.progress();
     if (received > 0) this.lastActivity = this.engine.now;
-    this.courtesy.looked(received > 0);
     if (!this.scheduled) this.schedule();
+    return received;
+  }
+
+  /** A program polls, and has looked: has it found anything? */
+  polled(found: boolean): void {
+    courtesy.looked(found || !this.engine.idle);
   }
 
   /** Something was posted inline: timers may have changed, packets may wait to be sent. */
@@ -129,6 +136,8 @@ export class EngineLoop {
     if (this.closed) return;
     this.scheduled = true;
     this.arrived = false;
+    // A program that lets its event loop have its turn need not be told to wait.
+    courtesy.looked(true);
     const { engine } = this;
     const received = engine.progress();
     if (received > 0 && !this.answered) this.learn();

@@ -171,8 +171,9 @@ export class PsmEndpoint implements Watcher {
 
   /** Takes in what has come, answers, sends what waits. */
   progress(): void {
-    this.loop.progress();
+    const received = this.loop.progress();
     this.check();
+    this.loop.polled(received > 0);
   }
 
   private requested(request: ConstructorParameters<typeof PsmRequest>[0]): PsmRequest {

@@ -9,7 +9,6 @@ const NONE = -1;
 /** By name: the number on x86-64, and on aarch64, which uses the generic table and has no calls that newer ones replace. */
 const TABLE = {
   write: [1, 64],
-  close: [3, 57],
   open: [2, NONE],
   stat: [4, NONE],
   fstat: [5, 80],
@@ -37,7 +36,6 @@ const TABLE = {
   dup3: [292, 24],
   pidfd_send_signal: [424, 424],
   pidfd_open: [434, 434],
-  close_range: [436, 436],
   openat2: [437, 437],
   pidfd_getfd: [438, 438],
   faccessat2: [439, 439],

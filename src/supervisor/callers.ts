@@ -10,11 +10,10 @@ interface Known {
   readonly program: Program;
   /** A descriptor of the thread's /proc/TID/fd, which never comes to mean another thread's. */
   readonly directory: number;
-  /** The descriptor that it called with last, what that was found to be, after which change, and until when it is not looked up again. */
+  /** With what it made verbs last, and when that was looked up. */
+  verbs: Caller | null;
   fd: number;
-  caller: Caller;
-  change: number;
-  until: number;
+  at: number;
 }
 
 export interface Caller {
@@ -25,19 +24,20 @@ export interface Caller {
 /** Threads remembered, a descriptor for each; the oldest are forgotten. */
 const MOST = 64;
 /**
- * A descriptor that was looked up means the same for so long, in microseconds: a look costs 2 µs of the 15 that a verb takes. What
- * would change it (close, dup2, …) is trapped; the time is for what is not, as an execve, or another thread's close that has been
- * let through and not yet done.
+ * A descriptor that was looked up for a verb means the same for so long, in microseconds: a look costs 2 µs of the 16 that a verb takes.
+ * What gives the number to another file that verbs are meant for is told of ({@link Callers.changed}), and then nothing is
+ * remembered for as long, in case that it was left to the kernel and is done a little later. Only who makes verbs with a number that
+ * it has closed, or that an execve has, may find the device still there.
  */
 const GOOD_US = 1000;
 
 export class Callers {
   private readonly programs: Programs;
   private readonly files: OpenFiles;
-  /** Of descriptors outside of it nobody says what happens to them. */
+  /** Of descriptors outside of it nobody tells what becomes of them. */
   private readonly range: Part;
   private readonly known = new Map<number, Known>();
-  private change = 0;
+  private changedAt = Number.NEGATIVE_INFINITY;
 
   constructor(programs: Programs, files: OpenFiles, range: Part) {
     this.programs = programs;
@@ -45,9 +45,27 @@ export class Callers {
     this.range = range;
   }
 
-  /** A descriptor of the range may mean something else from now on. */
+  /** A descriptor of the range is given away, or is about to be replaced. */
   changed(): void {
-    this.change++;
+    this.changedAt = monotonic();
+  }
+
+  /** As {@link of}, for the ioctl of verbs, which is not made with files of other kinds. */
+  ofVerbs(tid: number, fd: number, valid: () => boolean): Caller | null {
+    const last = this.known.get(tid);
+    const now = monotonic();
+    if (last !== undefined && last.fd === fd && now < last.at + GOOD_US && last.at > this.changedAt + GOOD_US) {
+      const { verbs, program } = last;
+      if (verbs !== null && !verbs.open.closed && program.memory.alive) return verbs;
+    }
+    const caller = this.of(tid, fd, valid);
+    const known = this.known.get(tid);
+    if (known !== undefined && fd >= this.range.low && fd < this.range.high) {
+      known.verbs = caller;
+      known.fd = fd;
+      known.at = now;
+    }
+    return caller;
   }
 
   /**
@@ -57,12 +75,9 @@ export class Callers {
   of(tid: number, fd: number, valid: () => boolean): Caller | null {
     const known = this.known.get(tid);
     if (known !== undefined) {
-      if (known.program.memory.alive) {
-        if (known.fd === fd && this.isGood(known)) return known.caller;
-        // Whose directory it is found in is alive, and so is its process.
-        const open = this.files.in(known.directory, fd);
-        if (open !== null) return this.found(known, fd, { program: known.program, open });
-      }
+      // Whose directory it is found in is alive, and so is its process.
+      const open = known.program.memory.alive ? this.files.in(known.directory, fd) : null;
+      if (open !== null) return { program: known.program, open };
       this.forget(tid, known);
     }
     const program = this.programs.of(tid, valid);
@@ -79,26 +94,12 @@ export class Callers {
       if (this.known.size < MOST) break;
       this.forget(oldest, its);
     }
-    const caller = { program, open };
-    this.known.set(tid, { program, directory, fd: -1, caller, change: 0, until: 0 });
-    return caller;
+    this.known.set(tid, { program, directory, verbs: null, fd: -1, at: 0 });
+    return { program, open };
   }
 
   close(): void {
     for (const [tid, known] of this.known) this.forget(tid, known);
-  }
-
-  private isGood({ caller, change, until }: Known): boolean {
-    return change === this.change && !caller.open.closed && monotonic() < until;
-  }
-
-  private found(known: Known, fd: number, caller: Caller): Caller {
-    const { low, high } = this.range;
-    known.fd = fd >= low && fd < high ? fd : -1;
-    known.caller = caller;
-    known.change = this.change;
-    known.until = monotonic() + GOOD_US;
-    return caller;
   }
 
   private forget(tid: number, known: Known): void {

@@ -16,11 +16,14 @@ export class FdCalls {
   private readonly listener: SeccompListener;
   private readonly range: FdRange;
   private readonly paths: PathCalls;
+  private readonly placed: () => void;
 
-  constructor(listener: SeccompListener, range: FdRange, paths: PathCalls) {
+  /** `placed` is called when a program is given a descriptor of the range. */
+  constructor(listener: SeccompListener, range: FdRange, paths: PathCalls, placed: () => void) {
     this.listener = listener;
     this.range = range;
     this.paths = paths;
+    this.placed = placed;
   }
 
   /** Answers the call `name` of `program`, whose descriptor is of the device `open`. */
@@ -71,6 +74,23 @@ export class FdCalls {
   }
 
   /**
+   * dup2 and dup3 to a descriptor of the range: done here, so that it is known when it has been done. What the kernel does not do,
+   * it says why.
+   */
+  replace(name: SyscallName, program: Program): void {
+    const { listener } = this;
+    const [from, to] = [listener.int(0), listener.int(1)];
+    const flags = name === 'dup3' ? listener.int(2) : 0;
+    if (from === to || (flags & ~C.O_CLOEXEC) !== 0) return listener.proceed();
+    const fd = program.pidfd.getFd(from);
+    if (fd === -1) return listener.proceed();
+    const result = listener.succeedWithFd(fd, to, flags !== 0);
+    libc().close(fd);
+    this.placed();
+    if (result < 0) listener.fail(-result);
+  }
+
+  /**
    * A copy with a number in the reserved range, where fstat shows the device: libibverbs looks (ibv_import_device). It is of the
    * same open file, as dup() makes it.
    */
@@ -82,6 +102,7 @@ export class FdCalls {
     if (slot < 0) return listener.fail(C.EMFILE);
     const fd = program.pidfd.getFd(listener.int(0));
     if (fd === -1) return listener.proceed();
+    this.placed();
     const result = listener.succeedWithFd(fd, slot, cloexec);
     libc().close(fd);
     if (result < 0) listener.fail(result === -C.EBADF ? C.EMFILE : -result);

@@ -35,8 +35,8 @@ const AT_PATHS: readonly SyscallName[] = ['openat', 'openat2', 'readlinkat', 'fa
  * Not seen at all: opens through io_uring, and calls in the ABI of another architecture (32-bit, x32), which libibverbs for such
  * programs would make; they go to the kernel untouched.
  *
- * close, close_range, dup2 and dup3 of descriptors in the range are trapped so that the supervisor knows (callers.ts), and go on
- * to the kernel: a copy works in every way, except that fstat of a copy outside the range tells of a regular
+ * dup2 and dup3 go to the kernel, except those to a descriptor of the range, of which the supervisor must know (callers.ts).
+ * A copy works in every way, except that fstat of one outside the range tells of a regular
  * file. So does a descriptor received over a Unix socket. Of rdma_cm such a copy can be polled, but a write to it is EBADF.
  */
 export function buildFilter(table: SyscallTable, range: FdRange): Buffer {
@@ -52,8 +52,8 @@ export function buildFilter(table: SyscallTable, range: FdRange): Buffer {
   route(AT_PATHS, 'at');
   route(['newfstatat'], 'newfstatat');
   route(['statx'], 'statx');
-  route(['fstat', 'dup', 'close'], 'fd');
-  route(['dup2', 'dup3', 'close_range'], 'second');
+  route(['fstat', 'dup'], 'fd');
+  route(['dup2', 'dup3'], 'replaced');
   route(['fcntl'], 'fcntl');
   route(['ioctl'], 'ioctl');
   route(['socket'], 'socket');
@@ -69,8 +69,7 @@ export function buildFilter(table: SyscallTable, range: FdRange): Buffer {
     .ifEqual(C.AT_FDCWD >>> 0, 'notify', 'allowed');
 
   asm.label('fcntl').load(dataArg(1)).ifEqual(C.F_DUPFD, 'fd').ifEqual(C.F_DUPFD_CLOEXEC, 'fd', 'allowed');
-  // What is replaced, and the last that is closed.
-  asm.label('second').load(dataArg(1)).ifAtLeast(range.low, 'notify', 'allowed');
+  asm.label('replaced').load(dataArg(1)).ifAtLeast(range.high, 'allowed').ifAtLeast(range.low, 'notify', 'allowed');
   asm.label('fd').load(dataArg(0)).ifAtLeast(range.high, 'allowed').ifAtLeast(range.low, 'notify', 'allowed');
   asm.label('write').load(dataArg(0)).ifAtLeast(range.high, 'allowed').ifAtLeast(range.written, 'notify', 'allowed');
   asm.label('ioctl').load(dataArg(1)).ifEqual(RDMA_VERBS_IOCTL, 'notify', 'allowed');

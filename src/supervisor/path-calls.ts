@@ -33,14 +33,24 @@ export class PathCalls {
   private readonly range: FdRange;
   private readonly space: Namespace;
   private readonly files: OpenFiles;
+  private readonly placed: () => void;
   private readonly buf = allocate(ROOM);
 
-  constructor(listener: SeccompListener, table: SyscallTable, range: FdRange, space: Namespace, files: OpenFiles) {
+  /** `placed` is called when a program is given a descriptor of the range. */
+  constructor(
+    listener: SeccompListener,
+    table: SyscallTable,
+    range: FdRange,
+    space: Namespace,
+    files: OpenFiles,
+    placed: () => void,
+  ) {
     this.listener = listener;
     this.table = table;
     this.range = range;
     this.space = space;
     this.files = files;
+    this.placed = placed;
   }
 
   /** Answers the call `name` of `program`, whose path leads to `path` in the tree. */
@@ -130,6 +140,7 @@ export class PathCalls {
       return listener.fail(C.EMFILE);
     }
     const fd = this.describe(node, file, flags & C.O_NONBLOCK);
+    this.placed();
     const result = listener.succeedWithFd(fd, slot, (flags & C.O_CLOEXEC) !== 0);
     // When the program did not get it this was the last descriptor, and what follows is as if the program had closed it.
     libc().close(fd);

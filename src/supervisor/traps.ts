@@ -28,9 +28,9 @@ export interface TrapOptions {
   readonly trace: boolean;
 }
 
-/** In place of an argument's index: the call is about a descriptor; it makes descriptors mean something else. */
+/** In place of an argument's index: the call is about a descriptor; it replaces one. */
 const DESCRIPTOR = -1;
-const CHANGE = -2;
+const REPLACED = -2;
 
 /** Which argument is the path; no entry: {@link DESCRIPTOR}. */
 const PATH_ARGUMENT: Partial<Record<SyscallName, number>> = {
@@ -50,10 +50,8 @@ const PATH_ARGUMENT: Partial<Record<SyscallName, number>> = {
   faccessat2: 1,
   newfstatat: 1,
   statx: 1,
-  close: CHANGE,
-  close_range: CHANGE,
-  dup2: CHANGE,
-  dup3: CHANGE,
+  dup2: REPLACED,
+  dup3: REPLACED,
 };
 
 export class Traps {
@@ -72,9 +70,10 @@ export class Traps {
     const { listener, table, range, space, files, programs } = options;
     this.options = options;
     this.listener = listener;
-    this.paths = new PathCalls(listener, table, range, space, files);
-    this.fds = new FdCalls(listener, range, this.paths);
     this.callers = new Callers(programs, files, range);
+    const placed = (): void => this.callers.changed();
+    this.paths = new PathCalls(listener, table, range, space, files, placed);
+    this.fds = new FdCalls(listener, range, this.paths, placed);
     this.pathArgument = new Int8Array(512).fill(DESCRIPTOR);
     for (const [nr, name] of table.nameOf) this.pathArgument[nr] = PATH_ARGUMENT[name] ?? DESCRIPTOR;
     this.valid = () => listener.valid();
@@ -111,9 +110,11 @@ export class Traps {
   private dispatch(): void {
     const { listener, reader } = this;
     const argument = this.pathArgument[listener.nr];
-    if (argument === CHANGE) {
+    if (argument === REPLACED) {
+      const program = this.program();
       this.callers.changed();
-      listener.proceed();
+      if (program === null) listener.proceed();
+      else this.fds.replace(this.name(), program);
       return;
     }
     if (argument < 0) {
@@ -147,7 +148,10 @@ export class Traps {
     const { tid } = listener;
     // Most are of no device at all.
     const none = options.files.list.length === 0 || tid === 0;
-    const caller = none ? null : this.callers.of(tid, listener.int(0), this.valid);
+    const fd = listener.int(0);
+    const { callers, valid } = this;
+    const verbs = this.name() === 'ioctl';
+    const caller = none ? null : verbs ? callers.ofVerbs(tid, fd, valid) : callers.of(tid, fd, valid);
     if (caller === null) listener.proceed();
     else this.fds.handle(this.name(), caller.program, caller.open);
   }
@@ -182,8 +186,9 @@ export class Traps {
     const { tid, nr } = listener;
     const argument = this.pathArgument[nr];
     const end = reader.buf.indexOf(0);
-    const what =
-      argument < 0 ? String(listener.int(0)) : JSON.stringify(reader.buf.toString('latin1', 0, Math.max(0, end)));
+    let what = String(listener.int(0));
+    if (argument === REPLACED) what += `, ${listener.int(1)}`;
+    else if (argument >= 0) what = JSON.stringify(reader.buf.toString('latin1', 0, Math.max(0, end)));
     let result = listener.result < 0 ? errnoName(-listener.result) : String(listener.result);
     if (listener.continued) result = 'left to the kernel';
     this.options.say(`[${tid}] ${this.options.table.nameOf.get(nr) ?? nr}(${what}) = ${result}`);

@@ -72,10 +72,10 @@ test('a bar can be for the figure itself, and a peer without one is only told', 
 });
 
 test('it is told how far the CPUs are apart, and that they were moved', () => {
-  const near = { median: 50, min: 45, max: 70, count: 9 };
+  const near = { median: 50, min: 45, max: 70, count: 9, moved: false };
   const text = (distance: typeof near): string => tableOf({ ...where, distance, measures: [] });
   assert.match(text(near), /took 50 ns \(45–70\)\.$/m);
-  assert.match(text({ ...near, max: 260 }), /took 50 ns \(45–260\)\. The host has moved them/);
+  assert.match(text({ ...near, max: 260, moved: true }), /took 50 ns \(45–260\)\. The host has moved them/);
   assert.ok(markdownOf({ ...where, distance: near, measures: [] }).includes('45–70'));
   const distance = new CpuDistance();
   for (let i = 0; i < 50 && distance.summary === null; i++) distance.look();

@@ -40,7 +40,8 @@ last 93
 other 700 chr 1:3 25
 forged reg 0:0 25
 `,
-  replaced: '100 100 100 100 100 100 100 100 100\n',
+  replaced: '100 100 100 100\nwrong 0\n',
+  anew: 'context 0 22\nanew 50\n',
   inherited: 'child chr 231:192 93\nparent 93\n',
   threads: 'failed 0\n',
   leader: 'late 93\n',
@@ -72,7 +73,7 @@ suite('a dynamic program', () => {
 });
 
 suite('a static program', () => {
-  for (const command of ['show', 'copies', 'replaced']) {
+  for (const command of ['show', 'copies', 'replaced', 'anew']) {
     test(command, async (t) => {
       const file = probe(t, '-static');
       if (file !== null) assert.equal((await infinitiveRun([file, command])).stdout, EXPECTED[command]);

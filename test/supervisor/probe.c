@@ -112,59 +112,85 @@ static void copies(void) {
   printf("forged %s %d\n", kind(up), verbs(up));
 }
 
-static pthread_barrier_t both;
+// Odd while the number is being replaced; what it means follows from how often it was.
+static int turns, stop_turns;
+
+static int meaning(int turn) { return turn / 2 % 2 ? ENOTTY : 93; }
 
 static void *other_user(void *arg) {
   int fd = *(int *)arg;
-  for (int i = 0; i < 100; i++) {
-    int wrong = verbs(fd) != 93;
-    pthread_barrier_wait(&both);
-    pthread_barrier_wait(&both);
-    wrong += verbs(fd) != EBADF;
-    pthread_barrier_wait(&both);
-    pthread_barrier_wait(&both);
-    if (wrong) printf("other thread: wrong in turn %d\n", i);
+  intptr_t wrong = 0;
+  while (!__atomic_load_n(&stop_turns, __ATOMIC_SEQ_CST)) {
+    int before = __atomic_load_n(&turns, __ATOMIC_SEQ_CST);
+    int result = verbs(fd);
+    int after = __atomic_load_n(&turns, __ATOMIC_SEQ_CST);
+    if (before == after && before % 2 == 0 && result != meaning(before)) wrong++;
   }
-  return NULL;
+  return (void *)wrong;
 }
 
 // A number that means something else from one call to the next, while the device stays open by another.
 static void replaced(void) {
   int fd = node(), kept = dup2(fd, 90), null = open("/dev/null", O_RDWR);
-  int expected[] = {93, 93, EBADF, 93, ENOTTY, 93, ENOTTY, 93, EBADF}, counts[9] = {0};
+  int counts[4] = {0};
   for (int i = 0; i < 100; i++) {
-    int turn = 0;
-    counts[turn] += verbs(fd) == expected[turn], turn++;
-    counts[turn] += verbs(fd) == expected[turn], turn++;
-    close(fd);
-    counts[turn] += verbs(fd) == expected[turn], turn++;
-    dup2(kept, fd);
-    counts[turn] += verbs(fd) == expected[turn], turn++;
+    counts[0] += verbs(fd) == 93;
     dup2(null, fd);
-    counts[turn] += verbs(fd) == expected[turn], turn++;
+    counts[1] += verbs(fd) == ENOTTY;
     dup3(kept, fd, O_CLOEXEC);
-    counts[turn] += verbs(fd) == expected[turn], turn++;
+    counts[2] += verbs(fd) == 93;
     dup3(null, fd, O_CLOEXEC);
-    counts[turn] += verbs(fd) == expected[turn], turn++;
-    dup2(kept, fd);
-    counts[turn] += verbs(fd) == expected[turn], turn++;
-    syscall(SYS_close_range, fd, ~0u, 0);
-    counts[turn] += verbs(fd) == expected[turn], turn++;
+    counts[3] += verbs(fd) == ENOTTY;
     dup2(kept, fd);
   }
-  for (int i = 0; i < 9; i++) printf("%d%c", counts[i], i < 8 ? ' ' : '\n');
-  pthread_barrier_init(&both, NULL, 2);
+  for (int i = 0; i < 4; i++) printf("%d%c", counts[i], i < 3 ? ' ' : '\n');
+  // Another thread makes verbs all the time: what it is told while nothing changes is what the number means.
   pthread_t thread;
   pthread_create(&thread, NULL, other_user, &fd);
-  for (int i = 0; i < 100; i++) {
-    pthread_barrier_wait(&both);
-    close(fd);
-    pthread_barrier_wait(&both);
-    pthread_barrier_wait(&both);
-    dup2(kept, fd);
-    pthread_barrier_wait(&both);
+  for (int i = 0; i < 400; i++) {
+    __atomic_fetch_add(&turns, 1, __ATOMIC_SEQ_CST);
+    dup2(meaning(turns + 1) == 93 ? kept : null, fd);
+    __atomic_fetch_add(&turns, 1, __ATOMIC_SEQ_CST);
+    usleep(300);
   }
-  pthread_join(thread, NULL);
+  __atomic_store_n(&stop_turns, 1, __ATOMIC_SEQ_CST);
+  void *wrong;
+  pthread_join(thread, &wrong);
+  printf("wrong %d\n", (int)(intptr_t)wrong);
+}
+
+// GET_CONTEXT by INVOKE_WRITE, which an opened device takes only once: 0 or an error.
+static int get_context(int fd) {
+  uint64_t request = 0;
+  uint32_t answer[2];
+  struct {
+    struct header h;
+    struct {
+      uint16_t id, length, flags, reserved;
+      uint64_t data;
+    } attrs[3];
+  } whole = {
+      {.length = sizeof whole, .count = 3, .driver = 14},
+      {{0, sizeof request, 1, 0, (uintptr_t)&request}, {1, sizeof answer, 0, 0, (uintptr_t)answer}, {2, 8, 1, 0, 0}},
+  };
+  return ioctl(fd, VERBS_IOCTL, &whole) == 0 ? 0 : errno;
+}
+
+// A child makes a verb and executes a program, which opens the device anew, under the number that the child had it by.
+static void anew(void) {
+  int fd = node(), good = 0, first = get_context(fd);
+  printf("context %d %d\n", first, get_context(fd));
+  for (int i = 0; i < 50; i++) {
+    pid_t child = fork();
+    if (child == 0) {
+      verbs(fd);
+      execl("/proc/self/exe", "probe", "fresh", NULL);
+      _exit(1);
+    }
+    int status;
+    good += waitpid(child, &status, 0) == child && status == 0;
+  }
+  printf("anew %d\n", good);
 }
 
 static void inherited(void) {
@@ -298,6 +324,8 @@ int main(int argc, char **argv) {
   else if (!strcmp(what, "files")) files();
   else if (!strcmp(what, "copies")) copies();
   else if (!strcmp(what, "replaced")) replaced();
+  else if (!strcmp(what, "anew")) anew();
+  else if (!strcmp(what, "fresh")) return get_context(node());
   else if (!strcmp(what, "inherited")) inherited();
   else if (!strcmp(what, "threads")) threads();
   else if (!strcmp(what, "leader")) leader();

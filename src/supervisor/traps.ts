@@ -111,10 +111,7 @@ export class Traps {
     const { listener, reader } = this;
     const argument = this.pathArgument[listener.nr];
     if (argument === REPLACED) {
-      const program = this.program();
-      this.callers.changed();
-      if (program === null) listener.proceed();
-      else this.fds.replace(this.name(), program);
+      this.replace();
       return;
     }
     if (argument < 0) {
@@ -154,6 +151,17 @@ export class Traps {
     const caller = none ? null : verbs ? callers.ofVerbs(tid, fd, valid) : callers.of(tid, fd, valid);
     if (caller === null) listener.proceed();
     else this.fds.handle(this.name(), caller.program, caller.open);
+  }
+
+  /** dup2 and dup3: others than those of a device, or over one, are the kernel's. */
+  private replace(): void {
+    const { listener, callers, valid } = this;
+    const { tid } = listener;
+    const none = this.options.files.list.length === 0 || tid === 0;
+    const caller = none ? null : (callers.of(tid, listener.int(1), valid) ?? callers.of(tid, listener.int(0), valid));
+    if (caller === null) return listener.proceed();
+    callers.changed();
+    this.fds.replace(this.name(), caller.program);
   }
 
   private program(): Program | null {

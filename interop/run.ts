@@ -72,8 +72,7 @@ const isUnreliable = (cell: Cell): boolean => /\bU[CD]\b|_u[cd]_|-c U[CD]/.test(
  * connections, and when the server, emulated or under `infinitive run`, does not yet listen for the second the client, rejected, crashes. These also
  * have three attempts.
  */
-const stopsByItself = (cell: Cell): boolean =>
-  /\bib_\w+_lat .*-e\b|^librdmacm .*\bib_\w+ /.test(idOf(cell));
+const stopsByItself = (cell: Cell): boolean => /\bib_\w+_lat .*-e\b|^librdmacm .*\bib_\w+ /.test(idOf(cell));
 
 const mayFail = (cell: Cell): boolean => isUnreliable(cell) || stopsByItself(cell);
 

@@ -11,6 +11,7 @@ import type { QueuePair } from './qp.ts';
  * window's key change as it is bound, at its consumer's choice (`ibv_inc_rkey`).
  */
 export class KeyTable {
+  /** By the upper 24 bits, as a signed number: that is none on the heap. */
   private readonly entries = new Map<number, MemoryRegion | MemoryWindow>();
   /** The result of the last check that succeeded: the memory, and the offset of the address in it. */
   memory: Memory | null = null;
@@ -25,7 +26,7 @@ export class KeyTable {
   /** A key that is free, for `entry`. */
   insert(entry: MemoryRegion | MemoryWindow): number {
     for (;;) {
-      const index = (randomInt(1, 1 << 24) << 8) >>> 0;
+      const index = randomInt(1, 1 << 24) << 8;
       if (this.entries.has(index)) continue;
       this.entries.set(index, entry);
       return (index | randomInt(1 << 8)) >>> 0;
@@ -33,19 +34,19 @@ export class KeyTable {
   }
 
   remove(key: number): void {
-    this.entries.delete((key & ~0xff) >>> 0);
+    this.entries.delete(key & ~0xff);
     // The last check's result must not keep alive, or give access to, what is gone.
     this.memory = null;
     this.region = null;
   }
 
   find(key: number): MemoryRegion | MemoryWindow | undefined {
-    return this.entries.get((key & ~0xff) >>> 0);
+    return this.entries.get(key & ~0xff);
   }
 
   /** May a work request of `pd` reach `length` bytes at `addr` under `lkey`, to write them if `write`? */
   local(lkey: number, pd: ProtectionDomain, addr: number, length: number, write: boolean): boolean {
-    const mr = this.entries.get((lkey & ~0xff) >>> 0);
+    const mr = this.entries.get(lkey & ~0xff);
     if (!(mr instanceof MemoryRegion) || mr.lkey !== lkey || mr.pd !== pd) return false;
     if (write && (mr.access & Access.LOCAL_WRITE) === 0) return false;
     if (!within(addr, length, mr.iova, mr.length)) return false;
@@ -57,7 +58,7 @@ export class KeyTable {
 
   /** May `qp`'s peer reach `length` bytes at `addr` under `rkey` with `access` (one `Access` bit)? IBTA 9.7.4.1.5. */
   remote(rkey: number, qp: QueuePair, addr: number, length: number, access: number): boolean {
-    const entry = this.entries.get((rkey & ~0xff) >>> 0);
+    const entry = this.entries.get(rkey & ~0xff);
     // Regions: C10-56, C10-57; windows: C10-76.2.1 (for a type 2 one the rule below says more), C10-77.
     if (entry === undefined || entry.rkey !== rkey || entry.pd !== qp.pd || (entry.access & access) === 0) return false;
     if (entry instanceof MemoryWindow) {

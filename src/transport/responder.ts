@@ -198,6 +198,8 @@ export class Responder {
     length: number,
   ): number {
     const keys = this.engine.keys;
+    /** Bytes that have been found allowed just now. */
+    let allowed = 0;
     if (flags & OPF_RETH) {
       if ((qp.attr.accessFlags & Access.REMOTE_WRITE) === 0) return NAK_INV_REQ;
       qp.beginWrite(buf, off + opcodeRethOff[opcode]);
@@ -206,13 +208,18 @@ export class Responder {
       // C9-88: the R_Key of a WRITE of length zero is not checked.
       if (qp.writeLeft > 0 && !keys.remote(qp.writeRkey, qp, qp.writeVa, qp.writeLeft, Access.REMOTE_WRITE))
         return NAK_REM_ACC;
+      allowed = qp.writeLeft;
     }
     // The packets together carry what the RETH announced, no more and no less (IBTA 9.7.4.1.6).
     if (length > qp.writeLeft || (flags & OPF_END && length !== qp.writeLeft)) return NAK_INV_REQ;
     // C10-87: a WRITE takes a receive request only if it has immediate data.
-    if (flags & OPF_RWR && !qp.recv.active && !this.engine.takeRecv(qp)) return AETH_RNR_NAK;
+    if (flags & OPF_RWR) {
+      if (!qp.recv.active && !this.engine.takeRecv(qp)) return AETH_RNR_NAK;
+      allowed = 0;
+    }
     if (length > 0) {
-      if (!keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE)) return NAK_REM_ACC;
+      if (length !== allowed && !keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE))
+        return NAK_REM_ACC;
       const written = this.engine.placement.write(qp, keys.memory!, keys.offset, buf, payload, length);
       if (!written) return qp.respStopped ? REFUSED : NAK_REM_OP;
       qp.writeVa += length;
@@ -270,7 +277,8 @@ export class Responder {
     // C9-110: answers go out in the order of the PSNs, so that one to an earlier request comes before those in progress.
     let at = qp.jobs.length;
     while (at > 0 && psnDiff(qp.jobs[at - 1].psn, psn) > 0) at--;
-    qp.jobs.splice(at, 0, job);
+    if (at === qp.jobs.length) qp.jobs.push(job);
+    else qp.jobs.splice(at, 0, job);
     return job;
   }
 

@@ -120,8 +120,8 @@ export class World {
     keys.insert = (entry) => {
       for (;;) {
         const key = this.dice.u32();
-        if (keys.entries.has((key & ~0xff) >>> 0) || key < 256) continue;
-        keys.entries.set((key & ~0xff) >>> 0, entry);
+        if (keys.entries.has(key & ~0xff) || key < 256) continue;
+        keys.entries.set(key & ~0xff, entry);
         return key;
       }
     };

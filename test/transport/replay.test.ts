@@ -156,7 +156,7 @@ class Replay {
     const { keys } = this.rxe.device;
     keys.remove(mr.rkey);
     // Keys are drawn at random; this once one is chosen.
-    (keys as unknown as { entries: Map<number, MemoryRegion> }).entries.set((targets[0].rkey & ~0xff) >>> 0, mr);
+    (keys as unknown as { entries: Map<number, MemoryRegion> }).entries.set(targets[0].rkey & ~0xff, mr);
     mr.rkey = targets[0].rkey;
     mr.lkey = targets[0].rkey;
   }

@@ -73,8 +73,9 @@ class ShmLink implements Link {
   private scratch: Buffer | null = null;
   /** Those with a ring to us. */
   private readers: ShmPeer[] = [];
-  /** Those in whose rings something was put that they have not been shown. */
+  /** Those in whose rings something was put that they have not been shown, the first so many. An array that gets empty loses its memory in V8. */
   private readonly dirty: ShmPeer[] = [];
+  private dirtyCount = 0;
   /** Those that are to be sent to by a ring, when the sockets have taken all that was committed. */
   private readonly settling: ShmPeer[] = [];
   /** Those that are to be woken, when nothing {@link more} waits to be taken in, or after some polls. */
@@ -187,7 +188,7 @@ class ShmLink implements Link {
       return;
     }
     peer.dirty = true;
-    this.dirty.push(peer);
+    this.dirty[this.dirtyCount++] = peer;
   }
 
   abort(): void {
@@ -196,10 +197,8 @@ class ShmLink implements Link {
 
   flush(): boolean {
     const { dirty, settling } = this;
-    if (dirty.length > 0) {
-      for (const peer of dirty) this.publish(peer);
-      dirty.length = 0;
-    }
+    for (let i = 0; i < this.dirtyCount; i++) this.publish(dirty[i]);
+    this.dirtyCount = 0;
     const all = this.inner.flush();
     if (all && settling.length > 0) {
       for (const peer of settling) peer.settle();

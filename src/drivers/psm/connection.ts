@@ -3,6 +3,7 @@ import { Access, QpAttrMask as M, nameOf, QpState, SendFlags, WcStatus, WrOpcode
 import type { QpAttr, QueuePair } from '../../core/qp.ts';
 import { modifyQp } from '../../core/verbs.ts';
 import { SendWr, type Sge } from '../../core/work.ts';
+import { Fifo } from './fifo.ts';
 import type { Request } from './request.ts';
 
 export type ConnectionState = 'connecting' | 'connected' | 'failed';
@@ -32,8 +33,8 @@ export class Connection {
   reason: string | null = null;
   /** Rendezvous sends that have not been read yet. */
   readonly ready = new Map<number, Request>();
-  private readonly queue: Outgoing[] = [];
-  private readonly posted: Outgoing[] = [];
+  private readonly queue = new Fifo<Outgoing>();
+  private readonly posted = new Fifo<Outgoing>();
   private readonly depth: number;
   private readonly wr = new SendWr();
 
@@ -99,7 +100,7 @@ export class Connection {
     if (this.state === 'failed') return;
     this.state = 'failed';
     this.reason = reason;
-    for (const outgoing of this.queue.splice(0)) outgoing.completed(false);
+    for (const outgoing of this.queue.takeAll()) outgoing.completed(false);
     for (const request of this.ready.values()) request.finish('failed');
     this.ready.clear();
   }
@@ -107,7 +108,7 @@ export class Connection {
   /** Nothing will be heard of what was posted. */
   close(): void {
     this.fail('the endpoint is closed');
-    for (const outgoing of this.posted.splice(0)) outgoing.completed(false);
+    for (const outgoing of this.posted.takeAll()) outgoing.completed(false);
   }
 
   private postQueued(): void {

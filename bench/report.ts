@@ -74,7 +74,6 @@ export function tableOf(report: Report): string {
   const table = new Table({ head: HEAD, style: { head: [], border: [], compact: true } });
   const { rows, notes } = rowsOf(report);
   table.push(...rows);
-  if (report.distance !== null) notes.push(distanceText(report.distance));
   if (isDisturbed(report)) notes.push('Rounds differ much: something else was running, and this run is worth little.');
   return [table.toString(), ...notes].join('\n');
 }
@@ -82,7 +81,6 @@ export function tableOf(report: Report): string {
 /** The same for a document. */
 export function markdownOf(report: Report): string {
   const { rows, notes } = rowsOf(report);
-  if (report.distance !== null) notes.push(distanceText(report.distance));
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const lines = [HEAD, HEAD.map(() => '---'), ...rows].map(line);
   return [...lines, ...notes.map((note) => `\n${note}`), ''].join('\n');
@@ -117,6 +115,7 @@ function rowsOf(report: Report): { rows: string[][]; notes: string[] } {
       row(peer.name, figure, peer.ratio?.toFixed(2) ?? '', barText(peer.bar, better, ''), peer.verdict ?? '');
     }
   }
+  if (report.distance !== null) notes.push(distanceText(report.distance));
   return { rows, notes };
 }
 

@@ -63,16 +63,17 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
    * valid. Nothing is allocated once `into` has grown.
    */
   pollInto(into: Completion[], max = 16): number {
-    const { core, loop } = this;
-    if (core.destroyed) throw new VerbsError('pollCq', 'EINVAL', 'the CQ is destroyed');
-    const { ops } = core.context.device;
-    let n = ops.pollCq(core, max, this.raws);
-    if (n === 0) {
-      const received = loop.progress();
-      n = ops.pollCq(core, max, this.raws);
-      loop.polled(n > 0 || received > 0);
-    }
-    this.fill(into, n);
+    if (this.core.destroyed) throw new VerbsError('pollCq', 'EINVAL', 'the CQ is destroyed');
+    return this.look(into, max, true);
+  }
+
+  /** What is there, else what a step brings. `polls`: the program will look again and again. */
+  private look(into: Completion[], max: number, polls: boolean): number {
+    const ready = this.takeReady(into, max);
+    if (ready > 0) return ready;
+    const received = this.loop.progress();
+    const n = this.takeReady(into, max);
+    if (polls) this.loop.polled(n > 0 || received > 0);
     return n;
   }
 
@@ -138,11 +139,8 @@ export class CompletionQueue implements Watcher, AsyncIterable<Completion> {
   }
 
   private pollOne(): Completion | null {
-    const { core, loop, one } = this;
-    if (this.takeReady(one, 1) === 0) {
-      loop.progress();
-      if (core.destroyed || this.takeReady(one, 1) === 0) return null;
-    }
+    const { one } = this;
+    if (this.look(one, 1, false) === 0) return null;
     const completion = one[0];
     one.length = 0;
     return completion;

@@ -4,6 +4,7 @@ import { localAddresses } from '../os/addresses.ts';
 import { indexOfAddress, isLoopback, sameAddress } from './address.ts';
 import { ArrivalRecord } from './arrival.ts';
 import type { Clock } from './clock.ts';
+import { Fifo } from './fifo.ts';
 import { FlowRecord, FlowTable } from './flow.ts';
 import { JUMBO, NO_JUMBO } from './jumbo.ts';
 import type { Flow, FlowOptions, Link, LinkAddress, LinkStats, Receive } from './link.ts';
@@ -73,9 +74,8 @@ class ShmLink implements Link {
   private scratch: Buffer | null = null;
   /** Those with a ring to us. */
   private readers: ShmPeer[] = [];
-  /** Those in whose rings something was put that they have not been shown, the first so many. An array that gets empty loses its memory in V8. */
-  private readonly dirty: ShmPeer[] = [];
-  private dirtyCount = 0;
+  /** Those in whose rings something was put that they have not been shown. An array that gets empty would lose its memory each time. */
+  private readonly dirty = new Fifo<ShmPeer>();
   /** Those that are to be sent to by a ring, when the sockets have taken all that was committed. */
   private readonly settling: ShmPeer[] = [];
   /** Those that are to be woken, when nothing {@link more} waits to be taken in, or after some polls. */
@@ -188,7 +188,7 @@ class ShmLink implements Link {
       return;
     }
     peer.dirty = true;
-    this.dirty[this.dirtyCount++] = peer;
+    this.dirty.push(peer);
   }
 
   abort(): void {
@@ -197,8 +197,7 @@ class ShmLink implements Link {
 
   flush(): boolean {
     const { dirty, settling } = this;
-    for (let i = 0; i < this.dirtyCount; i++) this.publish(dirty[i]);
-    this.dirtyCount = 0;
+    for (let peer = dirty.shift(); peer !== undefined; peer = dirty.shift()) this.publish(peer);
     const all = this.inner.flush();
     if (all && settling.length > 0) {
       for (const peer of settling) peer.settle();

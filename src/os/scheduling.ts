@@ -55,7 +55,7 @@ const NAP_MS = 0.02;
 /**
  * For a thread that polls: lets others have the CPU while it finds nothing. Two that poll on one CPU, each waiting for the other,
  * would otherwise need a whole time slice of the scheduler, milliseconds, for each message. Who yields to a thread that never waits
- * gets the CPU back as late; after a nap it comes first. Where nobody wants the CPU a yield costs 0.3 µs.
+ * gets the CPU back as late; after a nap it comes first. Where nobody wants the CPU a yield costs 0.6 µs.
  */
 export class Courtesy {
   private turns: Turns | null;

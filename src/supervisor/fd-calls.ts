@@ -18,7 +18,7 @@ export class FdCalls {
   private readonly paths: PathCalls;
   private readonly placed: () => void;
 
-  /** `placed` is called when a program is given a descriptor of the range. */
+  /** `placed` is called before a program is given a descriptor of the range. */
   constructor(listener: SeccompListener, range: FdRange, paths: PathCalls, placed: () => void) {
     this.listener = listener;
     this.range = range;
@@ -79,6 +79,7 @@ export class FdCalls {
    */
   replace(name: SyscallName, program: Program): void {
     const { listener } = this;
+    this.placed();
     const [from, to] = [listener.int(0), listener.int(1)];
     const flags = name === 'dup3' ? listener.int(2) : 0;
     if (from === to || (flags & ~C.O_CLOEXEC) !== 0) return listener.proceed();
@@ -86,7 +87,6 @@ export class FdCalls {
     if (fd === -1) return listener.proceed();
     const result = listener.succeedWithFd(fd, to, flags !== 0);
     libc().close(fd);
-    this.placed();
     if (result < 0) listener.fail(-result);
   }
 

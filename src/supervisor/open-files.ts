@@ -15,6 +15,7 @@ export interface OpenFile {
   readonly closeWatch: number;
   /** -1: none. */
   readonly doorbellWatch: number;
+  /** Who remembers it shall not take it for what its descriptor is now. */
   closed: boolean;
 }
 

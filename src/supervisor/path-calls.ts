@@ -36,7 +36,7 @@ export class PathCalls {
   private readonly placed: () => void;
   private readonly buf = allocate(ROOM);
 
-  /** `placed` is called when a program is given a descriptor of the range. */
+  /** `placed` is called before a program is given a descriptor of the range. */
   constructor(
     listener: SeccompListener,
     table: SyscallTable,

@@ -7,7 +7,7 @@ import { PathReader } from '../os/path-reader.ts';
 import { processStatus, workingDirectory } from '../os/process-status.ts';
 import type { SeccompListener } from '../os/seccomp.ts';
 import type { SyscallName, SyscallTable } from '../os/syscalls.ts';
-import { Callers } from './callers.ts';
+import { type Caller, Callers } from './callers.ts';
 import { FdCalls } from './fd-calls.ts';
 import type { FdRange } from './fd-range.ts';
 import type { OpenFiles } from './open-files.ts';
@@ -141,27 +141,26 @@ export class Traps {
   }
 
   private descriptor(): void {
-    const { listener, options } = this;
-    const { tid } = listener;
-    // Most are of no device at all.
-    const none = options.files.list.length === 0 || tid === 0;
-    const fd = listener.int(0);
-    const { callers, valid } = this;
-    const verbs = this.name() === 'ioctl';
-    const caller = none ? null : verbs ? callers.ofVerbs(tid, fd, valid) : callers.of(tid, fd, valid);
-    if (caller === null) listener.proceed();
-    else this.fds.handle(this.name(), caller.program, caller.open);
+    const name = this.name();
+    const caller = this.caller(0, name === 'ioctl');
+    if (caller === null) this.listener.proceed();
+    else this.fds.handle(name, caller.program, caller.open);
   }
 
   /** dup2 and dup3: others than those of a device, or over one, are the kernel's. */
   private replace(): void {
+    const caller = this.caller(1, false) ?? this.caller(0, false);
+    if (caller === null) this.listener.proceed();
+    else this.fds.replace(this.name(), caller.program);
+  }
+
+  /** Whose device the descriptor is that is argument `i`; most are of none at all. */
+  private caller(i: number, verbs: boolean): Caller | null {
     const { listener, callers, valid } = this;
     const { tid } = listener;
-    const none = this.options.files.list.length === 0 || tid === 0;
-    const caller = none ? null : (callers.of(tid, listener.int(1), valid) ?? callers.of(tid, listener.int(0), valid));
-    if (caller === null) return listener.proceed();
-    callers.changed();
-    this.fds.replace(this.name(), caller.program);
+    if (this.options.files.list.length === 0 || tid === 0) return null;
+    const fd = listener.int(i);
+    return verbs ? callers.ofVerbs(tid, fd, valid) : callers.of(tid, fd, valid);
   }
 
   private program(): Program | null {

@@ -3,7 +3,7 @@ import { Access, QpAttrMask as M, nameOf, QpState, SendFlags, WcStatus, WrOpcode
 import type { QpAttr, QueuePair } from '../../core/qp.ts';
 import { modifyQp } from '../../core/verbs.ts';
 import { SendWr, type Sge } from '../../core/work.ts';
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../../link/fifo.ts';
 import type { Request } from './request.ts';
 
 export type ConnectionState = 'connecting' | 'connected' | 'failed';
@@ -100,7 +100,7 @@ export class Connection {
     if (this.state === 'failed') return;
     this.state = 'failed';
     this.reason = reason;
-    for (const outgoing of this.queue.takeAll()) outgoing.completed(false);
+    abandon(this.queue);
     for (const request of this.ready.values()) request.finish('failed');
     this.ready.clear();
   }
@@ -108,7 +108,7 @@ export class Connection {
   /** Nothing will be heard of what was posted. */
   close(): void {
     this.fail('the endpoint is closed');
-    for (const outgoing of this.posted.takeAll()) outgoing.completed(false);
+    abandon(this.posted);
   }
 
   private postQueued(): void {
@@ -126,6 +126,10 @@ export class Connection {
       this.qp.context.device.ops.postSend(this.qp, wr);
     }
   }
+}
+
+function abandon(all: Fifo<Outgoing>): void {
+  for (let next = all.shift(); next !== undefined; next = all.shift()) next.completed(false);
 }
 
 export const SEND = WrOpcode.SEND;

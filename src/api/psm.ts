@@ -201,7 +201,7 @@ export class PsmEndpoint implements Watcher {
     if (this.closed) return;
     if (this.endpoint.destroyed) return this.cancel();
     this.ep.progress();
-    this.settle();
+    if (this.waits.size > 0) this.settle();
     if (this.asking === null) return;
     for (const { state } of this.ep.connections.values()) if (state === 'connecting') return;
     this.stopAsking();

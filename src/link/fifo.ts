@@ -24,6 +24,25 @@ export class Fifo<T> {
     return this.length === 0 ? undefined : this.slots[this.head];
   }
 
+  /** The item that `index` others are older than, left where it is. */
+  at(index: number): T {
+    return this.slots[(this.head + index) & (this.slots.length - 1)]!;
+  }
+
+  /** Such an item, removed; the others keep their order. */
+  removeAt(index: number): T {
+    const { slots, head } = this;
+    const mask = slots.length - 1;
+    const item = this.at(index);
+    for (let i = index; i > 0; i--) slots[(head + i) & mask] = slots[(head + i - 1) & mask];
+    this.shift();
+    return item;
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    for (let i = 0; i < this.length; i++) yield this.at(i);
+  }
+
   private grow(): void {
     const size = Math.max(8, this.slots.length * 2);
     const slots = new Array<T | undefined>(size).fill(undefined);

@@ -85,8 +85,8 @@ export class Connection {
 
   post(outgoing: Outgoing): void {
     if (this.state === 'failed') return outgoing.completed(false);
+    if (this.queue.length === 0 && this.hasRoom) return this.postNow(outgoing);
     this.queue.push(outgoing);
-    this.postQueued();
   }
 
   /** The oldest request that was posted has completed. */
@@ -111,20 +111,24 @@ export class Connection {
     abandon(this.posted);
   }
 
+  private get hasRoom(): boolean {
+    return this.state === 'connected' && this.posted.length < this.depth;
+  }
+
   private postQueued(): void {
-    if (this.state !== 'connected') return;
-    while (this.queue.length > 0 && this.posted.length < this.depth) {
-      const next = this.queue.shift()!;
-      this.posted.push(next);
-      const { wr } = this;
-      wr.opcode = next.opcode;
-      wr.flags = SendFlags.SIGNALED;
-      wr.sge[0] = next.sge;
-      wr.numSge = next.sge.length === 0 ? 0 : 1;
-      wr.remoteAddr = next.remoteAddr;
-      wr.rkey = next.rkey;
-      this.qp.context.device.ops.postSend(this.qp, wr);
-    }
+    while (this.queue.length > 0 && this.hasRoom) this.postNow(this.queue.shift()!);
+  }
+
+  private postNow(outgoing: Outgoing): void {
+    const { wr } = this;
+    this.posted.push(outgoing);
+    wr.opcode = outgoing.opcode;
+    wr.flags = SendFlags.SIGNALED;
+    wr.sge[0] = outgoing.sge;
+    wr.numSge = outgoing.sge.length === 0 ? 0 : 1;
+    wr.remoteAddr = outgoing.remoteAddr;
+    wr.rkey = outgoing.rkey;
+    this.qp.context.device.ops.postSend(this.qp, wr);
   }
 }
 

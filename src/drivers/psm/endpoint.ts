@@ -6,9 +6,22 @@ import type { ProtectionDomain } from '../../core/pd.ts';
 import { regMr } from '../../core/verbs.ts';
 import { type Connection, READ, WRITE } from './connection.ts';
 import { MatchedQueue, NO_TAG, type Tag } from './matched-queue.ts';
-import { ActiveParcel, EagerParcel, Parcel } from './parcel.ts';
-import { type Header, headerOf, Kind } from './protocol.ts';
-import { type Message, type Probe, type Receive, Request, type Span } from './request.ts';
+import { ActiveParcel, DoneParcel, EagerParcel, ReadyParcel } from './parcel.ts';
+import {
+  ACTIVE,
+  DONE,
+  EAGER,
+  getArgs,
+  getDoneId,
+  getHandler,
+  getReadyLength,
+  getRemote,
+  getTag,
+  Kind,
+  READY,
+  type Remote,
+} from './protocol.ts';
+import { type Message, type Probe, type Receive, Request, type RequestStatus, type Span } from './request.ts';
 import { Wire, type WireOptions } from './wire.ts';
 
 export interface EndpointOptions extends WireOptions {
@@ -30,6 +43,7 @@ export type Handler = (message: ActiveMessage) => void;
 
 const MAX_ARGS = 8;
 const HANDLERS = 256;
+const NO_DATA = Buffer.alloc(0);
 
 export class PsmEndpoint {
   readonly mq = new MatchedQueue<Message, Receive>();
@@ -42,9 +56,7 @@ export class PsmEndpoint {
   constructor(pd: ProtectionDomain, options: EndpointOptions) {
     this.pd = pd;
     this.tagWords = options.tagWords ?? 3;
-    this.wire = new Wire(pd, options, (connection, header, buf, at, length) =>
-      this.take(connection, header, buf, at, length),
-    );
+    this.wire = new Wire(pd, options, (connection, buf, at, length) => this.take(connection, buf, at, length));
   }
 
   /** The name that others connect to it by. */
@@ -75,27 +87,18 @@ export class PsmEndpoint {
     request.tag = this.cut(tag);
     request.messageLength = span.length;
     request.length = span.length;
-    if (span.length <= this.wire.eagerMax) this.sendEager(connection, request, span);
+    if (span.length <= this.wire.eagerMax) this.wire.send(connection, new EagerParcel(request, span));
     else this.sendReady(connection, request, span);
     return request;
   }
 
-  private sendEager(connection: Connection, request: Request, span: Span): void {
-    const { tag } = request;
-    const header = { kind: Kind.EAGER, handler: 0, args: 0, id: 0, length: span.length, tag, addr: 0, rkey: 0 };
-    this.wire.send(connection, new EagerParcel(header, span, request));
-  }
-
   // The receiver reads it when it has where to: through a region of its own, which ends with the message.
-  private sendReady(connection: Connection, request: Request, span: Span): void {
-    const { memory } = span.mr;
-    const region = regMr(this.pd, memory, { offset: span.offset, length: span.length, access: Access.REMOTE_READ });
+  private sendReady(connection: Connection, request: Request, { mr, offset, length }: Span): void {
+    const region = regMr(this.pd, mr.memory, { offset, length, access: Access.REMOTE_READ });
     const id = this.nextId++;
     request.readable = region;
     connection.ready.set(id, request);
-    const { iova: addr, rkey } = region;
-    const header = headerOf(Kind.READY, { tag: request.tag, length: span.length, id, addr, rkey });
-    this.wire.send(connection, new Parcel(header));
+    this.wire.send(connection, new ReadyParcel(request.tag, length, { id, addr: region.iova, rkey: region.rkey }));
   }
 
   /** Posts a receive into a part of a region. `source` null: from anybody. */
@@ -126,10 +129,9 @@ export class PsmEndpoint {
 
   /** Takes a receive back; false when a message has matched it. A send is not taken back. */
   cancel(request: Request): boolean {
-    const receive = this.mq.posted.find((it) => it.request === request);
-    if (receive === undefined || !this.mq.cancel(receive)) return false;
-    request.finish('cancelled');
-    return true;
+    const receive = this.mq.cancel((it) => it.request === request);
+    receive?.request.finish('cancelled');
+    return receive !== null;
   }
 
   /** Is it done? Lets the endpoint work. */
@@ -149,18 +151,20 @@ export class PsmEndpoint {
     request.messageLength = message.length;
     request.length = Math.min(message.length, span.length);
     const status = message.length > span.length ? 'truncated' : 'ok';
-    if (message.data !== null) {
-      const written = span.mr.memory.write(span.offset, message.data, message.at, request.length);
-      return request.finish(written ? status : 'failed');
-    }
-    const connection = this.connections.get(message.source)!;
-    const done = (ok: boolean): void => {
+    if (message.remote !== null)
+      return this.read(request, span, this.connections.get(message.source)!, message.remote, status);
+    const written = span.mr.memory.write(span.offset, message.data, message.at, request.length);
+    request.finish(written ? status : 'failed');
+  }
+
+  private read(request: Request, { mr, offset }: Span, from: Connection, remote: Remote, status: RequestStatus): void {
+    const completed = (ok: boolean): void => {
       request.finish(ok ? status : 'failed');
-      if (ok) this.wire.send(connection, new Parcel(headerOf(Kind.DONE, { id: message.id })));
+      if (ok) this.wire.send(from, new DoneParcel(remote.id));
     };
-    if (request.length === 0) return done(true);
-    const sge = { addr: span.mr.iova + span.offset, length: request.length, lkey: span.mr.lkey };
-    connection.post({ opcode: READ, sge, remoteAddr: message.addr, rkey: message.rkey, completed: done });
+    if (request.length === 0) return completed(true);
+    const sge = { addr: mr.iova + offset, length: request.length, lkey: mr.lkey };
+    from.post({ opcode: READ, sge, remoteAddr: remote.addr, rkey: remote.rkey, completed });
   }
 
   // Active messages
@@ -183,8 +187,7 @@ export class PsmEndpoint {
     checkInteger('psm.active', 'args.length', args.length, 0, MAX_ARGS);
     const room = this.wire.eagerMax - 8 * args.length;
     checkInteger('psm.active', 'data.length', data.length, 0, room);
-    const header = headerOf(Kind.ACTIVE, { handler, args: args.length, length: data.length });
-    this.wire.send(connection, new ActiveParcel(header, args, data, completed));
+    this.wire.send(connection, new ActiveParcel(handler, args, data, completed));
   }
 
   /** A long active message: writes `span` to the peer's memory first; the handler runs when it is there. */
@@ -202,37 +205,53 @@ export class PsmEndpoint {
     this.active(connection, handler, args, undefined, completed);
   }
 
-  private take(connection: Connection, header: Header, buf: Buffer, at: number, length: number): void {
-    switch (header.kind) {
+  // What is shorter than it must be comes from no endpoint.
+  private take(connection: Connection, buf: Buffer, at: number, length: number): void {
+    switch (length > 0 ? buf[at] : 0) {
       case Kind.EAGER:
+        return length < EAGER ? undefined : this.arriveEager(connection, buf, at, length - EAGER);
       case Kind.READY:
-        return this.arrive(connection, header, buf, at, length);
+        return length < READY ? undefined : this.arriveReady(connection, buf, at);
       case Kind.DONE: {
-        const request = connection.ready.get(header.id);
-        connection.ready.delete(header.id);
+        if (length < DONE) return;
+        const id = getDoneId(buf, at);
+        const request = connection.ready.get(id);
+        connection.ready.delete(id);
         return request?.finish();
       }
       case Kind.ACTIVE:
-        return this.run(connection, header, buf.subarray(at, at + length));
+        return length < ACTIVE
+          ? undefined
+          : this.run(connection, getHandler(buf, at), getArgs(buf, at), buf.subarray(at + ACTIVE, at + length));
     }
   }
 
-  private arrive(connection: Connection, header: Header, buf: Buffer, at: number, there: number): void {
-    const { tag, length, id, addr, rkey } = header;
-    const eager = header.kind === Kind.EAGER;
-    if (eager && there !== length) return;
-    const message: Message = { source: connection.epid, tag, length, data: eager ? buf : null, at, id, addr, rkey };
+  private arriveEager({ epid: source }: Connection, buf: Buffer, at: number, length: number): void {
+    const message: Message = { source, tag: getTag(buf, at), length, remote: null, data: buf, at: at + EAGER };
     const receive = this.mq.arrive(message);
     if (receive !== null) return this.deliver(receive, message);
-    if (!eager) return;
     // It waits for its receive elsewhere: the buffer is for what comes next.
-    message.data = Buffer.from(buf.subarray(at, at + length));
+    message.data = Buffer.from(buf.subarray(message.at, message.at + length));
     message.at = 0;
   }
 
-  private run(connection: Connection, { handler, args: count, length }: Header, rest: Buffer): void {
+  private arriveReady({ epid: source }: Connection, buf: Buffer, at: number): void {
+    const remote = getRemote(buf, at);
+    const message: Message = {
+      source,
+      tag: getTag(buf, at),
+      length: getReadyLength(buf, at),
+      remote,
+      data: NO_DATA,
+      at: 0,
+    };
+    const receive = this.mq.arrive(message);
+    if (receive !== null) this.deliver(receive, message);
+  }
+
+  private run(connection: Connection, handler: number, count: number, rest: Buffer): void {
     const run = this.handlers[handler];
-    if (run === null || count > MAX_ARGS || rest.length !== 8 * count + length) return;
+    if (run === null || count > MAX_ARGS || rest.length < 8 * count) return;
     const args = Array.from({ length: count }, (_, i) => rest.readBigUInt64BE(8 * i));
     const reply = (index: number, answer: readonly bigint[], data?: Uint8Array): void =>
       this.active(connection, index, answer, data);
@@ -252,7 +271,9 @@ export class PsmEndpoint {
   }
 
   close(): void {
-    for (const receive of this.mq.posted.splice(0)) receive.request.finish('cancelled');
+    const { posted } = this.mq;
+    for (let receive = posted.shift(); receive !== undefined; receive = posted.shift())
+      receive.request.finish('cancelled');
     this.wire.close();
   }
 }

@@ -1,5 +1,6 @@
 // Which message fills which receive buffer. The rules are those that psm2_mq.h states for tags and MPI for order: of the
 // receives that match a message the one posted first takes it; of the messages that match a receive, the one that came first.
+import { Fifo } from '../../link/fifo.ts';
 
 /** 96 bits, as three words; PSM's 64 bits are the first two. */
 export type Tag = readonly [number, number, number];
@@ -27,8 +28,8 @@ export function matches({ source, tag, select }: Wanted, message: Envelope): boo
 
 export class MatchedQueue<M extends Envelope, R extends Wanted> {
   /** Receives that nothing has matched yet, and messages that nobody has asked for yet; oldest first. */
-  readonly posted: R[] = [];
-  readonly unexpected: M[] = [];
+  readonly posted = new Fifo<R>();
+  readonly unexpected = new Fifo<M>();
 
   /** A receive is posted: the message it takes, or null, and then it waits. */
   post(receive: R): M | null {
@@ -40,30 +41,33 @@ export class MatchedQueue<M extends Envelope, R extends Wanted> {
   /** A message has come: the receive that takes it, or null, and then it waits. */
   arrive(message: M): R | null {
     const { posted } = this;
-    for (let i = 0; i < posted.length; i++) {
-      if (!matches(posted[i], message)) continue;
-      return i === 0 ? posted.shift()! : posted.splice(i, 1)[0];
-    }
+    for (let i = 0; i < posted.length; i++) if (matches(posted.at(i), message)) return posted.removeAt(i);
     this.unexpected.push(message);
     return null;
   }
 
   /** The message that such a receive would take, which stays. */
   probe(wanted: Wanted): M | null {
-    return this.unexpected.find((message) => matches(wanted, message)) ?? null;
+    const at = this.find(wanted);
+    return at < 0 ? null : this.unexpected.at(at);
   }
 
   /** The same, and it is the caller's from now on. */
   take(wanted: Wanted): M | null {
-    if (this.unexpected.length === 0) return null;
-    const at = this.unexpected.findIndex((message) => matches(wanted, message));
-    return at < 0 ? null : this.unexpected.splice(at, 1)[0];
+    const at = this.find(wanted);
+    return at < 0 ? null : this.unexpected.removeAt(at);
   }
 
-  /** False when a message has taken it already. */
-  cancel(receive: R): boolean {
-    const at = this.posted.indexOf(receive);
-    if (at >= 0) this.posted.splice(at, 1);
-    return at >= 0;
+  private find(wanted: Wanted): number {
+    const { unexpected } = this;
+    for (let i = 0; i < unexpected.length; i++) if (matches(wanted, unexpected.at(i))) return i;
+    return -1;
+  }
+
+  /** Takes back a receive that `is` it; null when a message has taken it already. */
+  cancel(is: (receive: R) => boolean): R | null {
+    const { posted } = this;
+    for (let i = 0; i < posted.length; i++) if (is(posted.at(i))) return posted.removeAt(i);
+    return null;
   }
 }

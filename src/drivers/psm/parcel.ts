@@ -1,41 +1,34 @@
-// What leaves an endpoint: a header, and what follows it, in a slot that is free again when it has arrived.
+// What leaves an endpoint, in a slot that is free again when it has arrived.
 import type { Sge } from '../../core/work.ts';
 import { type Outgoing, SEND } from './connection.ts';
-import type { Header } from './protocol.ts';
+import type { Tag } from './matched-queue.ts';
+import { ACTIVE, DONE, EAGER, putActive, putDone, putEager, putReady, READY, type Remote } from './protocol.ts';
 import type { Request, Span } from './request.ts';
 import type { Slots } from './slots.ts';
 
-/** A header alone, of whose leaving nobody need know. */
-export class Parcel implements Outgoing {
+export abstract class Parcel implements Outgoing {
   readonly opcode = SEND;
   readonly remoteAddr = 0;
   readonly rkey = 0;
   sge!: Sge;
-  readonly header: Header;
-  /** Bytes behind the header. */
-  readonly length: number;
   private slots: Slots | null = null;
   private slot = -1;
 
-  constructor(header: Header, length = 0) {
-    this.header = header;
-    this.length = length;
-  }
-
-  /** Where it leaves from, `size` bytes. */
-  leaveFrom(slots: Slots, slot: number, size: number): void {
-    this.slots = slots;
-    this.slot = slot;
-    this.sge = slots.sge(slot, size);
-  }
-
-  /** Puts what follows the header there. */
-  write(_buf: Buffer, _at: number): boolean {
-    return true;
-  }
+  /** Writes itself there: how many bytes it is, or -1 when its memory is gone. */
+  protected abstract write(buf: Buffer, at: number): number;
 
   /** It has arrived, or not. */
   protected ended(_ok: boolean): void {}
+
+  /** Writes itself where it is to leave from; false when there is nothing to write. */
+  leaveFrom(slots: Slots, slot: number): boolean {
+    this.slots = slots;
+    this.slot = slot;
+    const length = this.write(slots.bytes, slots.at(slot));
+    if (length < 0) return false;
+    this.sge = slots.sge(slot, length);
+    return true;
+  }
 
   completed(ok: boolean): void {
     if (this.slots !== null) this.slots.give(this.slot);
@@ -46,18 +39,19 @@ export class Parcel implements Outgoing {
 
 /** A message that is sent whole. */
 export class EagerParcel extends Parcel {
-  private readonly span: Span;
   private readonly request: Request;
+  private readonly span: Span;
 
-  constructor(header: Header, span: Span, request: Request) {
-    super(header, span.length);
-    this.span = span;
+  constructor(request: Request, span: Span) {
+    super();
     this.request = request;
+    this.span = span;
   }
 
-  override write(buf: Buffer, at: number): boolean {
+  protected override write(buf: Buffer, at: number): number {
     const { mr, offset, length } = this.span;
-    return mr.memory.read(offset, buf, at, length);
+    putEager(buf, at, this.request.tag);
+    return mr.memory.read(offset, buf, at + EAGER, length) ? EAGER + length : -1;
   }
 
   protected override ended(ok: boolean): void {
@@ -65,23 +59,62 @@ export class EagerParcel extends Parcel {
   }
 }
 
+/** The news that a message may be read. */
+export class ReadyParcel extends Parcel {
+  private readonly tag: Tag;
+  private readonly length: number;
+  private readonly remote: Remote;
+
+  constructor(tag: Tag, length: number, remote: Remote) {
+    super();
+    this.tag = tag;
+    this.length = length;
+    this.remote = remote;
+  }
+
+  protected override write(buf: Buffer, at: number): number {
+    putReady(buf, at, this.tag, this.length, this.remote);
+    return READY;
+  }
+}
+
+/** The news that it has been. */
+export class DoneParcel extends Parcel {
+  private readonly id: number;
+
+  constructor(id: number) {
+    super();
+    this.id = id;
+  }
+
+  protected override write(buf: Buffer, at: number): number {
+    putDone(buf, at, this.id);
+    return DONE;
+  }
+}
+
 /** An active message: its arguments, and data. */
 export class ActiveParcel extends Parcel {
+  private readonly handler: number;
   private readonly args: readonly bigint[];
   private readonly data: Uint8Array;
   private readonly tell: (ok: boolean) => void;
 
-  constructor(header: Header, args: readonly bigint[], data: Uint8Array, tell: (ok: boolean) => void) {
-    super(header, 8 * args.length + data.length);
+  constructor(handler: number, args: readonly bigint[], data: Uint8Array, tell: (ok: boolean) => void) {
+    super();
+    this.handler = handler;
     this.args = args;
     this.data = data;
     this.tell = tell;
   }
 
-  override write(buf: Buffer, at: number): boolean {
-    for (const [i, arg] of this.args.entries()) buf.writeBigUInt64BE(BigInt.asUintN(64, arg), at + 8 * i);
-    buf.set(this.data, at + 8 * this.args.length);
-    return true;
+  protected override write(buf: Buffer, at: number): number {
+    const { args, data } = this;
+    putActive(buf, at, this.handler, args.length);
+    let end = at + ACTIVE;
+    for (const arg of args) end = buf.writeBigUInt64BE(BigInt.asUintN(64, arg), end);
+    buf.set(data, end);
+    return end + data.length - at;
   }
 
   protected override ended(ok: boolean): void {

@@ -1,70 +1,79 @@
 // What endpoints say to each other: over datagrams to get connected, over their reliable connection from then on. Big-endian.
 import { getU32, getU64, putU32, putU64 } from '../../wire/bytes.ts';
-import { NO_TAG, type Tag } from './matched-queue.ts';
+import type { Tag } from './matched-queue.ts';
 
-/** On the connection. */
+/** On the connection: the first byte. What follows is as short as it can be, for a short message costs by the byte. */
 export const Kind = {
-  /** A message, whole. */
+  /** A message, whole: three bytes of nothing, its tag, itself. */
   EAGER: 1,
-  /** A message that the receiver is to read from the sender's memory. */
+  /** A message that the receiver is to read from the sender's memory: its tag, and where it is. */
   READY: 2,
   /** It has been read. */
   DONE: 3,
-  /** An active message. */
+  /** An active message: handler, how many 64-bit arguments, nothing; the arguments, the data. */
   ACTIVE: 4,
 } as const;
 
-export const HEADER = 40;
-const AT = { KIND: 0, HANDLER: 1, ARGS: 2, ID: 4, LENGTH: 8, TAG: 12, ADDR: 24, RKEY: 32 } as const;
+/** Bytes before the message, or in all. */
+export const EAGER = 16;
+export const READY = 36;
+export const DONE = 8;
+export const ACTIVE = 4;
 
-export interface Header {
-  readonly kind: number;
-  /** Of an active message, and how many 64-bit arguments follow the header. */
-  readonly handler: number;
-  readonly args: number;
-  /** Of a READY, and the DONE that answers it. */
+const AT = { HANDLER: 1, ARGS: 2, TAG: 4, ID: 16, LENGTH: 20, ADDR: 24, RKEY: 32, DONE_ID: 4 } as const;
+
+/** Where a message is that is to be read. */
+export interface Remote {
+  /** The sender's name for it, and what the answer names. */
   readonly id: number;
-  /** Bytes of the message. */
-  readonly length: number;
-  readonly tag: Tag;
   readonly addr: number;
   readonly rkey: number;
 }
 
-/** A header, all fields of which are there. */
-export function headerOf(kind: number, fields: Partial<Header> = {}): Header {
-  const { handler = 0, args = 0, id = 0, length = 0, tag = NO_TAG, addr = 0, rkey = 0 } = fields;
-  return { kind, handler, args, id, length, tag, addr, rkey };
-}
-
-export function writeHeader(buf: Buffer, at: number, h: Header): void {
-  const { tag } = h;
-  buf[at + AT.KIND] = h.kind;
-  buf[at + AT.HANDLER] = h.handler;
-  buf[at + AT.ARGS] = h.args;
-  buf[at + 3] = 0;
-  putU32(buf, at + AT.ID, h.id);
-  putU32(buf, at + AT.LENGTH, h.length);
+function putTag(buf: Buffer, at: number, kind: number, tag: Tag): void {
+  putU32(buf, at, kind << 24);
   putU32(buf, at + AT.TAG, tag[0]);
   putU32(buf, at + AT.TAG + 4, tag[1]);
   putU32(buf, at + AT.TAG + 8, tag[2]);
-  putU64(buf, at + AT.ADDR, h.addr);
-  putU32(buf, at + AT.RKEY, h.rkey);
-  putU32(buf, at + AT.RKEY + 4, 0);
 }
 
-export function readHeader(buf: Buffer, at: number): Header {
-  return {
-    kind: buf[at + AT.KIND],
-    handler: buf[at + AT.HANDLER],
-    args: buf[at + AT.ARGS],
-    id: getU32(buf, at + AT.ID),
-    length: getU32(buf, at + AT.LENGTH),
-    tag: [getU32(buf, at + AT.TAG), getU32(buf, at + AT.TAG + 4), getU32(buf, at + AT.TAG + 8)],
-    addr: getU64(buf, at + AT.ADDR),
-    rkey: getU32(buf, at + AT.RKEY),
-  };
+export const getTag = (buf: Buffer, at: number): Tag => [
+  getU32(buf, at + AT.TAG),
+  getU32(buf, at + AT.TAG + 4),
+  getU32(buf, at + AT.TAG + 8),
+];
+
+export const putEager = (buf: Buffer, at: number, tag: Tag): void => putTag(buf, at, Kind.EAGER, tag);
+
+export function putReady(buf: Buffer, at: number, tag: Tag, length: number, { id, addr, rkey }: Remote): void {
+  putTag(buf, at, Kind.READY, tag);
+  putU32(buf, at + AT.ID, id);
+  putU32(buf, at + AT.LENGTH, length);
+  putU64(buf, at + AT.ADDR, addr);
+  putU32(buf, at + AT.RKEY, rkey);
 }
+
+export const getReadyLength = (buf: Buffer, at: number): number => getU32(buf, at + AT.LENGTH);
+
+export const getRemote = (buf: Buffer, at: number): Remote => ({
+  id: getU32(buf, at + AT.ID),
+  addr: getU64(buf, at + AT.ADDR),
+  rkey: getU32(buf, at + AT.RKEY),
+});
+
+export function putDone(buf: Buffer, at: number, id: number): void {
+  putU32(buf, at, Kind.DONE << 24);
+  putU32(buf, at + AT.DONE_ID, id);
+}
+
+export const getDoneId = (buf: Buffer, at: number): number => getU32(buf, at + AT.DONE_ID);
+
+export function putActive(buf: Buffer, at: number, handler: number, args: number): void {
+  putU32(buf, at, (Kind.ACTIVE << 24) | (handler << 16) | (args << 8));
+}
+
+export const getHandler = (buf: Buffer, at: number): number => buf[at + AT.HANDLER];
+export const getArgs = (buf: Buffer, at: number): number => buf[at + AT.ARGS];
 
 /** Datagrams: asking for a connection, and the answer. */
 export const Hello = { REQUEST: 0x51, REPLY: 0x52 } as const;

@@ -2,6 +2,7 @@
 import type { MemoryRegion } from '../../core/mr.ts';
 import { deregMr } from '../../core/verbs.ts';
 import { type Envelope, NO_TAG, type Tag, type Wanted } from './matched-queue.ts';
+import type { Remote } from './protocol.ts';
 
 export type RequestStatus = 'ok' | 'truncated' | 'cancelled' | 'failed';
 
@@ -50,13 +51,11 @@ export interface Receive extends Wanted {
 /** A message that has come, or (rendezvous) waits at its sender. */
 export interface Message extends Envelope {
   readonly length: number;
-  /** Eager: its bytes are in `data` from `at` on. */
-  data: Buffer | null;
+  /** Rendezvous: where it is. */
+  readonly remote: Remote | null;
+  /** Otherwise: its bytes are in `data` from `at` on. */
+  data: Buffer;
   at: number;
-  /** Rendezvous: where they are. */
-  readonly id: number;
-  readonly addr: number;
-  readonly rkey: number;
 }
 
 /** As {@link iprobe} tells of a message. */

@@ -12,6 +12,7 @@ export class Slots {
   readonly size: number;
   private readonly region: MemoryRegion;
   private readonly free: number[] = [];
+  private readonly sges: Sge[] = [];
 
   constructor(pd: ProtectionDomain, count: number, size: number) {
     this.size = size;
@@ -20,6 +21,8 @@ export class Slots {
       access: Access.LOCAL_WRITE,
       iova: 4096 * randomInt(1, 1 << 20),
     });
+    const { iova, lkey } = this.region;
+    for (let i = 0; i < count; i++) this.sges.push({ addr: iova + this.at(i), length: size, lkey });
     for (let i = count - 1; i >= 0; i--) this.free.push(i);
   }
 
@@ -36,8 +39,11 @@ export class Slots {
     return slot * this.size;
   }
 
+  /** The slot's own, until it is asked for the next time. */
   sge(slot: number, length = this.size): Sge {
-    return { addr: this.region.iova + this.at(slot), length, lkey: this.region.lkey };
+    const sge = this.sges[slot];
+    sge.length = length;
+    return sge;
   }
 
   close(): void {

@@ -17,20 +17,11 @@ import {
   queryPort,
 } from '../../core/verbs.ts';
 import { RecvWr, type WorkCompletion } from '../../core/work.ts';
+import { Fifo } from '../../link/fifo.ts';
 import { Connection } from './connection.ts';
 import { Greeter } from './greeter.ts';
 import type { Parcel } from './parcel.ts';
-import {
-  epidOf,
-  type Greeting,
-  HEADER,
-  type Header,
-  Hello,
-  HelloStatus,
-  lidOfEpid,
-  readHeader,
-  writeHeader,
-} from './protocol.ts';
+import { epidOf, type Greeting, Hello, HelloStatus, lidOfEpid, READY } from './protocol.ts';
 import { Slots } from './slots.ts';
 
 export interface WireOptions {
@@ -46,8 +37,8 @@ export interface WireOptions {
   readonly peers?: number;
 }
 
-/** Takes a message; what follows the header is `length` bytes of `buf` from `at`, valid during the call. */
-export type Take = (connection: Connection, header: Header, buf: Buffer, at: number, length: number) => void;
+/** Takes what has come: `length` bytes of `buf` from `at`, valid during the call. */
+export type Take = (connection: Connection, buf: Buffer, at: number, length: number) => void;
 
 const DEPTH = 16;
 const ASK_AGAIN_US = 5000;
@@ -58,6 +49,12 @@ interface Asking {
   readonly connection: Connection;
   next: number;
   readonly end: number;
+}
+
+/** What has no slot to leave from yet. */
+interface Waiting {
+  readonly connection: Connection;
+  readonly parcel: Parcel;
 }
 
 export class Wire {
@@ -75,8 +72,7 @@ export class Wire {
   private readonly outgoing: Slots;
   private readonly byQpn = new Map<number, Connection>();
   private readonly asking = new Set<Asking>();
-  /** What waits for a slot to leave from. */
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting = new Fifo<Waiting>();
   private readonly wcs: WorkCompletion[] = [];
   private readonly recvWr = new RecvWr();
   private working = false;
@@ -95,7 +91,7 @@ export class Wire {
     // As many receives as there are buffers, and no more can complete.
     this.rcq = createCq(context, 2 * slots);
     this.srq = createSrq(pd, { maxWr: slots, maxSge: 1, limit: 0 });
-    const size = HEADER + this.eagerMax;
+    const size = READY + this.eagerMax;
     this.incoming = new Slots(pd, slots, size);
     this.outgoing = new Slots(pd, slots, size);
     for (let slot = this.incoming.take(); slot >= 0; slot = this.incoming.take()) this.listen(slot);
@@ -161,14 +157,12 @@ export class Wire {
   /** Messages on a connection keep their order. */
   send(connection: Connection, parcel: Parcel): void {
     const slot = this.waiting.length === 0 ? this.outgoing.take() : -1;
-    if (slot < 0) {
-      this.waiting.push(() => this.send(connection, parcel));
-      return;
-    }
-    const at = this.outgoing.at(slot);
-    writeHeader(this.outgoing.bytes, at, parcel.header);
-    parcel.leaveFrom(this.outgoing, slot, HEADER + parcel.length);
-    if (parcel.write(this.outgoing.bytes, at + HEADER)) connection.post(parcel);
+    if (slot < 0) this.waiting.push({ connection, parcel });
+    else this.leave(connection, parcel, slot);
+  }
+
+  private leave(connection: Connection, parcel: Parcel, slot: number): void {
+    if (parcel.leaveFrom(this.outgoing, slot)) connection.post(parcel);
     else parcel.completed(false);
   }
 
@@ -208,21 +202,20 @@ export class Wire {
       for (let i = 0; i < n; i++) {
         const { qpn, status, wrId, byteLen } = wcs[i];
         const connection = this.byQpn.get(qpn);
-        if (status === WcStatus.SUCCESS && connection !== undefined) this.arrived(connection, wrId, byteLen);
+        if (status === WcStatus.SUCCESS && connection !== undefined) {
+          this.take(connection, this.incoming.bytes, this.incoming.at(wrId), byteLen);
+        }
         this.listen(wrId);
       }
     }
   }
 
   private sendWaiting(): void {
-    if (this.waiting.length === 0) return;
-    // Each takes its slot or goes to the end again, in order.
-    const turn = this.waiting.splice(0);
-    for (const [i, send] of turn.entries()) {
-      send();
-      if (this.waiting.length === 0) continue;
-      this.waiting.push(...turn.slice(i + 1));
-      return;
+    while (this.waiting.length > 0) {
+      const slot = this.outgoing.take();
+      if (slot < 0) return;
+      const { connection, parcel } = this.waiting.shift()!;
+      this.leave(connection, parcel, slot);
     }
   }
 
@@ -234,17 +227,10 @@ export class Wire {
     this.pd.context.device.ops.postSrqRecv(this.srq, wr);
   }
 
-  private arrived(connection: Connection, slot: number, length: number): void {
-    if (length < HEADER) return;
-    const { bytes } = this.incoming;
-    const at = this.incoming.at(slot);
-    this.take(connection, readHeader(bytes, at), bytes, at + HEADER, length - HEADER);
-  }
-
   close(): void {
     for (const connection of this.connections.values()) connection.close();
     // With all connections failed each of these fails at once, and gives its slot to the next.
-    for (const send of this.waiting.splice(0)) send();
+    this.sendWaiting();
     for (const { qp } of this.connections.values()) destroyQp(qp);
     this.connections.clear();
     destroySrq(this.srq);

@@ -213,7 +213,7 @@ test('any messages and receives, before and after, over a fabric that loses pack
           assert.equal(request.messageLength, length);
           assert.ok(bytes.subarray(0, length).equals(bytesOf(which, length)), `receive ${n}, message ${which}`);
         }
-        const left = new Set(model.unexpected.map(({ n }) => n));
+        const left = new Set([...model.unexpected].map(({ n }) => n));
         w.until(() => sends.every((send, n) => send.done || (left.has(n) && messages[n].length > 1000)), 20_000_000);
         w.close();
       },

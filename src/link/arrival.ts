@@ -7,6 +7,8 @@ export class ArrivalRecord implements Arrival {
   buf: Buffer = NONE;
   off = 0;
   len = 0;
+  body: Buffer | null = null;
+  bodyOff = 0;
   family: 4 | 6 = 4;
   src: Uint8Array = NONE;
   sport = 0;
@@ -24,6 +26,8 @@ export class ArrivalRecord implements Arrival {
     this.buf = other.buf;
     this.off = other.off;
     this.len = other.len;
+    this.body = other.body;
+    this.bodyOff = other.bodyOff;
     this.family = other.family;
     this.src = other.src;
     this.sport = other.sport;

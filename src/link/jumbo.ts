@@ -6,3 +6,5 @@ export const JUMBO_PAYLOAD = 64 * 1024;
 export const JUMBO = JUMBO_PAYLOAD + 256;
 /** Bytes of one that is none at most: IB's largest MTU, with the same. */
 export const NO_JUMBO = 4096 + 256;
+/** Bytes of a jumbo that are in the arrival's `buf` when the rest is not: the headers, with some to spare. */
+export const JUMBO_HEAD = 128;

@@ -43,6 +43,12 @@ export interface Arrival {
   readonly buf: Buffer;
   readonly off: number;
   readonly len: number;
+  /**
+   * Where the whole of a jumbo is, from `bodyOff` on, when only its first `JUMBO_HEAD` bytes are in `buf`: in memory that its sender
+   * may still write to. Nothing there is to be believed that has been checked before it was read for the last time. Else null.
+   */
+  readonly body: Buffer | null;
+  readonly bodyOff: number;
   readonly family: 4 | 6;
   /** Source address: 4 or 16 bytes. */
   readonly src: Uint8Array;

@@ -9,6 +9,8 @@ export class Parcel implements Arrival, Timed {
   readonly buf: Buffer;
   readonly off = 0;
   len = 0;
+  readonly body = null;
+  readonly bodyOff = 0;
   family: 4 | 6 = 4;
   src: Uint8Array = NO_ADDRESS;
   sport = 0;
@@ -42,7 +44,7 @@ export class Parcel implements Arrival, Timed {
     this.tos = other.tos;
   }
 
-  /** Becomes a copy of an arrival, addresses included. */
+  /** Becomes a copy of an arrival that is whole in its buffer, addresses included. */
   copyArrival(arrival: Arrival): void {
     arrival.buf.copy(this.buf, 0, arrival.off, arrival.off + arrival.len);
     this.family = arrival.family;

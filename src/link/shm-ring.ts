@@ -1,6 +1,6 @@
 // A ring of datagrams in memory that two processes share: one writes, the other reads, and neither trusts the other.
 
-import { JUMBO } from './jumbo.ts';
+import { JUMBO, JUMBO_HEAD, NO_JUMBO } from './jumbo.ts';
 
 /** A page for the indices, then the datagrams. */
 const DATA = 4096;
@@ -35,7 +35,7 @@ const SKIP = -1;
 const FRAME = 16;
 const framed = (length: number): number => FRAME + ((length + 15) & ~15);
 
-/** Bytes taken out at once: they shall still be in the nearest caches when they are read again. */
+/** Bytes taken out at once, or read where they are. */
 const PIECE = 2 * framed(JUMBO);
 
 /** Bytes that may be put in before they are shown to a reader that is awake, and before one that sleeps is woken for them. */
@@ -135,14 +135,26 @@ export class RingWriter {
   }
 }
 
-/** Takes datagrams out. They are copied first, several at once: what the writer does to the ring then, nobody sees. */
+/**
+ * Takes the datagram handed over: `length` bytes of the reader's `buf` from `off` on; or of a jumbo the first JUMBO_HEAD there, and the
+ * whole in its `ring` from `inRing` on, which is else -1.
+ */
+export type Hand = (off: number, length: number, tos: number, inRing: number) => void;
+
+/**
+ * Takes datagrams out. They are copied first, several at once: what the writer does to the ring then, nobody sees. Of a jumbo this goes
+ * for its headers alone: a copy of the rest would cost a third of what receiving it costs, and who writes something else there
+ * meanwhile sends that.
+ */
 export class RingReader {
   /** Where the datagrams handed over lie, until the next call of {@link take}. */
   readonly buf: Buffer;
-  private readonly ring: Buffer;
+  readonly ring: Buffer;
   private readonly words: Int32Array;
   private readonly copied: Int32Array;
   private head = 0;
+  /** Up to where the writer may write again. */
+  private released = 0;
   /** The writer has broken the rules. */
   broken = false;
   /** When it was last read there was more than was taken. */
@@ -160,7 +172,8 @@ export class RingReader {
   }
 
   /** Hands over what is there, up to two jumbos or `most` datagrams; returns how many: 0 also before the ring begins anew. */
-  take(hand: (off: number, length: number, tos: number) => void, most: number): number {
+  take(hand: Hand, most: number): number {
+    this.release();
     const tail = Atomics.load(this.words, TAIL);
     const there = (tail - this.head) | 0;
     this.more = false;
@@ -168,18 +181,26 @@ export class RingReader {
     if (there < 0 || there > SIZE || (there & 15) !== 0) return this.fail();
     const at = this.head & MASK;
     const bytes = Math.min(there, SIZE - at, PIECE);
-    this.ring.copy(this.buf, 0, DATA + at, DATA + at + bytes);
+    const jumbos = this.copyOut(at, bytes);
     const end = this.whole(at, bytes, most);
     if (end === 0) return this.fail();
     this.head = (this.head + end) | 0;
-    Atomics.store(this.words, HEAD, this.head);
+    if (!jumbos) this.release();
     this.more = there > end;
-    return this.handOver(Math.min(end, bytes), hand);
+    return this.handOver(at, Math.min(end, bytes), hand);
+  }
+
+  /** Nothing of what was handed over is needed any more. */
+  private release(): void {
+    if (this.released === this.head) return;
+    this.released = this.head;
+    Atomics.store(this.words, HEAD, this.head);
   }
 
   /** From now on the writer wakes us, once; false when something is there already. */
   sleep(): boolean {
     if (this.broken) return true;
+    this.release();
     Atomics.store(this.words, STATE, Reader.ASLEEP);
     return this.empty;
   }
@@ -191,6 +212,35 @@ export class RingReader {
 
   close(): void {
     Atomics.store(this.words, STATE, Reader.GONE);
+  }
+
+  /**
+   * Copies `bytes` of the ring to the same place of `buf`, but of jumbos what lies behind their headers; true when there are any.
+   * What the lengths in the ring say is not yet believed: whoever changes them meanwhile will see an older datagram of his own.
+   */
+  private copyOut(at: number, bytes: number): boolean {
+    let from = 0;
+    let pos = 0;
+    let jumbos = false;
+    while (pos < bytes) {
+      const length = this.words[(DATA + at + pos) >> 2];
+      if (length < 0 || length > JUMBO) {
+        pos += FRAME;
+        break;
+      }
+      if (length > NO_JUMBO) {
+        jumbos = true;
+        this.copy(at, from, Math.min(pos + FRAME + JUMBO_HEAD, bytes));
+        from = pos + framed(length);
+      }
+      pos += framed(length);
+    }
+    if (from < bytes) this.copy(at, from, Math.min(pos, bytes));
+    return jumbos;
+  }
+
+  private copy(at: number, from: number, end: number): void {
+    if (from < end) this.ring.copy(this.buf, from, DATA + at + from, DATA + at + end);
   }
 
   /** Bytes of whole frames among those copied, with what is skipped at the ring's end; 0: they are none of a writer's. */
@@ -206,13 +256,13 @@ export class RingReader {
     return pos;
   }
 
-  private handOver(end: number, hand: (off: number, length: number, tos: number) => void): number {
+  private handOver(at: number, end: number, hand: Hand): number {
     const { copied } = this;
     let count = 0;
     for (let pos = 0; pos < end; ) {
       const length = copied[pos >> 2];
       if (length === SKIP) break;
-      hand(pos + FRAME, length, copied[(pos >> 2) + 1] & 255);
+      hand(pos + FRAME, length, copied[(pos >> 2) + 1] & 255, length > NO_JUMBO ? DATA + at + pos + FRAME : -1);
       pos += framed(length);
       count++;
     }

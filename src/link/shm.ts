@@ -95,10 +95,13 @@ class ShmLink implements Link {
   private quiet = 0;
   private receive!: Receive;
   private closed = false;
-  private readonly hand = (off: number, length: number, tos: number): void => {
+  private ring!: Buffer;
+  private readonly hand = (off: number, length: number, tos: number, inRing: number): void => {
     const { arrival, stats } = this;
     arrival.off = off;
     arrival.len = length;
+    arrival.body = inRing < 0 ? null : this.ring;
+    arrival.bodyOff = inRing;
     arrival.tos = tos;
     stats.rxPackets++;
     stats.rxBytes += length;
@@ -282,6 +285,7 @@ class ShmLink implements Link {
       const reader = peer.reader!;
       if (peer.fresh && this.isEarly(peer)) continue;
       arrival.buf = reader.buf;
+      this.ring = reader.ring;
       arrival.family = peer.src.length === 4 ? 4 : 6;
       arrival.src = peer.src;
       arrival.local = peer.local;

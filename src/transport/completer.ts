@@ -28,6 +28,7 @@ import { consumes, takeCredits } from './credits.ts';
 import { scatterResponse } from './data.ts';
 import type { Engine } from './engine.ts';
 import { packetsOf, responseOk } from './packet-checks.ts';
+import type { Inbound } from './port.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { Read, Slot, SlotState, type SoftQp } from './qp.ts';
 import {
@@ -57,17 +58,9 @@ export class Completer {
     this.engine = engine;
   }
 
-  /** A response packet (acknowledge, READ response, ATOMIC acknowledge) whose payload is `length` bytes at `payload`. */
-  receive(
-    qp: SoftQp,
-    buf: Buffer,
-    off: number,
-    opcode: number,
-    psn: number,
-    payload: number,
-    length: number,
-    jumbo: boolean,
-  ): void {
+  /** A response packet (acknowledge, READ response, ATOMIC acknowledge) whose payload is `length` bytes at `payload` of its body. */
+  receive(qp: SoftQp, packet: Inbound, opcode: number, psn: number, payload: number, length: number): void {
+    const { buf, off } = packet;
     const state = qp.attr.state;
     if (state !== QpState.RTS && state !== QpState.SQD) return;
     const flags = opcodeFlags[opcode];
@@ -87,7 +80,7 @@ export class Completer {
       }
       if (syndrome !== AETH_ACK_UNLIMITED || qp.credits >= 0) this.credits(qp, syndrome, false);
     }
-    if (flags & OPF_READ_RESP) this.readResponse(qp, buf, psn, payload, length, jumbo);
+    if (flags & OPF_READ_RESP) this.readResponse(qp, packet, psn, payload, length);
     else if (flags & OPF_ATOMIC_ACK) this.atomicResponse(qp, buf, off + opcodeAtomicAckEthOff[opcode], psn);
     else this.acknowledge(qp, psnAdd(psn, 1));
   }
@@ -244,7 +237,7 @@ export class Completer {
     }
   }
 
-  private readResponse(qp: SoftQp, buf: Buffer, psn: number, payload: number, length: number, jumbo: boolean): void {
+  private readResponse(qp: SoftQp, packet: Inbound, psn: number, payload: number, length: number): void {
     const index = this.expect(qp, psn);
     if (index < 0) return;
     const op = slotOp(qp, index);
@@ -257,9 +250,10 @@ export class Completer {
     const packets = packetsOf(qp, length);
     // More than was asked for so far?
     const tooFar = packets > 1 && psnDiff(psnAdd(psn, packets - 1), qp.sndMax) >= 0;
-    if (tooFar || !responseOk(qp, length, total - offset, jumbo)) return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
+    if (tooFar || !responseOk(qp, length, total - offset, packet.jumbo === true))
+      return this.failOldest(qp, WcStatus.BAD_RESP_ERR);
     if (length > 0) {
-      const status = scatterResponse(this.engine.keys, qp, index, offset, length, buf, payload);
+      const status = scatterResponse(this.engine.keys, qp, index, offset, length, packet.body, payload);
       if (status !== WcStatus.SUCCESS) return this.failOldest(qp, status);
     }
     this.answered(qp, psnAdd(psn, packets - 1));

@@ -35,16 +35,7 @@ export class DatagramReceiver {
   }
 
   /** A packet of an unreliable connection. A gap, or anything wrong, drops the message it is in; the peer is not told. */
-  receiveUc(
-    qp: SoftQp,
-    buf: Buffer,
-    off: number,
-    opcode: number,
-    psn: number,
-    payload: number,
-    length: number,
-    jumbo: boolean,
-  ): void {
+  receiveUc(qp: SoftQp, packet: Inbound, opcode: number, psn: number, payload: number, length: number): void {
     if (qp.attr.state < QpState.RTR || qp.attr.state === QpState.ERR) return;
     const flags = opcodeFlags[opcode];
     const gap = psn !== qp.ePsn;
@@ -52,9 +43,9 @@ export class DatagramReceiver {
     qp.ePsn = psnAdd(psn, packetsOf(qp, length));
     if (flags & OPF_START) this.abandon(qp);
     else if (gap || !sequenceOk(qp, flags)) return this.abandon(qp);
-    if (!lengthOk(qp, flags, length, jumbo)) return this.abandon(qp);
-    if (flags & OPF_SEND) this.send(qp, buf, off, opcode, flags, payload, length);
-    else if (flags & OPF_WRITE) this.write(qp, buf, off, opcode, flags, payload, length);
+    if (!lengthOk(qp, flags, length, packet.jumbo === true)) return this.abandon(qp);
+    if (flags & OPF_SEND) this.send(qp, packet, opcode, flags, payload, length);
+    else if (flags & OPF_WRITE) this.write(qp, packet, opcode, flags, payload, length);
   }
 
   /** The message in hand is lost; its receive work request waits for the next one. */
@@ -63,15 +54,7 @@ export class DatagramReceiver {
     qp.recvOffset = 0;
   }
 
-  private send(
-    qp: SoftQp,
-    buf: Buffer,
-    off: number,
-    opcode: number,
-    flags: number,
-    payload: number,
-    length: number,
-  ): void {
+  private send(qp: SoftQp, packet: Inbound, opcode: number, flags: number, payload: number, length: number): void {
     if (flags & OPF_START) {
       if (!qp.recv.active && !this.engine.takeRecv(qp)) return;
       qp.recvOffset = 0;
@@ -86,47 +69,39 @@ export class DatagramReceiver {
       qp.recv,
       qp.recvOffset,
       length,
-      buf,
+      packet.body,
       payload,
     );
     if (status !== WcStatus.SUCCESS) return this.localError(qp, status);
     qp.recvOffset += length;
-    if (flags & OPF_END) this.complete(qp, buf, off, opcode, flags, WcOpcode.RECV, qp.recvOffset);
+    if (flags & OPF_END) this.complete(qp, packet, opcode, flags, WcOpcode.RECV, qp.recvOffset);
   }
 
-  private write(
-    qp: SoftQp,
-    buf: Buffer,
-    off: number,
-    opcode: number,
-    flags: number,
-    payload: number,
-    length: number,
-  ): void {
+  private write(qp: SoftQp, packet: Inbound, opcode: number, flags: number, payload: number, length: number): void {
     const keys = this.engine.keys;
     if (flags & OPF_RETH) {
-      qp.beginWrite(buf, off + opcodeRethOff[opcode]);
+      qp.beginWrite(packet.buf, packet.off + opcodeRethOff[opcode]);
       if ((qp.attr.accessFlags & Access.REMOTE_WRITE) === 0) return;
     }
     if (length > qp.writeLeft || (flags & OPF_END && length !== qp.writeLeft)) return this.abandon(qp);
     if (flags & OPF_RWR && !qp.recv.active && !this.engine.takeRecv(qp)) return this.abandon(qp);
     if (length > 0) {
       if (!keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE)) return this.abandon(qp);
-      if (!this.engine.placement.write(qp, keys.memory!, keys.offset, buf, payload, length)) return this.abandon(qp);
+      if (!this.engine.placement.write(qp, keys.memory!, keys.offset, packet.body, payload, length))
+        return this.abandon(qp);
     }
     qp.writeVa += length;
     qp.writeLeft -= length;
     qp.inMessage = InMessage.WRITE;
     if (flags & OPF_END) {
-      if (flags & OPF_RWR) this.complete(qp, buf, off, opcode, flags, WcOpcode.RECV_RDMA_WITH_IMM, qp.writeTotal);
+      if (flags & OPF_RWR) this.complete(qp, packet, opcode, flags, WcOpcode.RECV_RDMA_WITH_IMM, qp.writeTotal);
       else qp.inMessage = InMessage.NONE;
     }
   }
 
   private complete(
     qp: SoftQp,
-    buf: Buffer,
-    off: number,
+    { buf, off }: Inbound,
     opcode: number,
     flags: number,
     wcOpcode: number,
@@ -174,7 +149,7 @@ export class DatagramReceiver {
     packet.writeGrh(this.grh, 0);
     let status = scatterRecv(engine.keys, engine.placement, qp, recv, 0, GRH_LEN, this.grh, 0);
     if (status === WcStatus.SUCCESS)
-      status = scatterRecv(engine.keys, engine.placement, qp, recv, GRH_LEN, length, buf, payload);
+      status = scatterRecv(engine.keys, engine.placement, qp, recv, GRH_LEN, length, packet.body, payload);
     if (status !== WcStatus.SUCCESS) return this.localError(qp, status);
     engine.placement.settle();
     if (!recv.active) return;

@@ -3,7 +3,7 @@
 import { EventType, QpState, QpType, WcOpcode, WcStatus } from '../core/constants.ts';
 import type { Injector } from '../core/injector.ts';
 import type { KeyTable } from '../core/keys.ts';
-import { BTH_LEN, bthAckReq, bthOpcode, bthPad, bthPkey, bthPsn, bthQpn, bthTver } from '../wire/bth.ts';
+import { BTH_LEN, bthOpcode, bthPad, bthPkey, bthPsn, bthQpn, bthTver } from '../wire/bth.ts';
 import {
   OP_ACKNOWLEDGE,
   OPF_REQUEST,
@@ -224,7 +224,7 @@ export class Engine {
       this.counters.bad_pkey++;
       return;
     }
-    const payload = off + header;
+    const payload = packet.bodyOff + header;
     const transport = opcodeTransport[opcode];
     if (packet.jumbo === true) this.counters.rcvd_pkts += packetsOf(qp, length) - 1;
     if (qp.type === QpType.UD || qp.type === QpType.GSI) {
@@ -245,12 +245,12 @@ export class Engine {
     const psn = bthPsn(buf, off);
     if (qp.type === QpType.RC && transport === TRANSPORT_RC) {
       if (opcodeFlags[opcode] & OPF_REQUEST) {
-        this.responder.receive(qp, buf, off, opcode, psn, bthAckReq(buf, off), payload, length, packet.jumbo === true);
+        this.responder.receive(qp, packet, opcode, psn, payload, length);
       } else {
-        this.completer.receive(qp, buf, off, opcode, psn, payload, length, packet.jumbo === true);
+        this.completer.receive(qp, packet, opcode, psn, payload, length);
       }
     } else if (qp.type === QpType.UC && transport === TRANSPORT_UC) {
-      this.datagrams.receiveUc(qp, buf, off, opcode, psn, payload, length, packet.jumbo === true);
+      this.datagrams.receiveUc(qp, packet, opcode, psn, payload, length);
     } else {
       this.counters.dropped_pkts++;
     }

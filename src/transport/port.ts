@@ -20,6 +20,9 @@ export interface Inbound {
   readonly buf: Buffer;
   readonly off: number;
   readonly len: number;
+  /** Where its payload is, as if it began at `bodyOff` of `body`: mostly those above; else in memory that its sender may still write to. */
+  readonly body: Buffer;
+  readonly bodyOff: number;
   /** It met congestion on its way (ECN CE, or FECN). */
   readonly congested: boolean;
   /** Did it come the way that `path` goes? */

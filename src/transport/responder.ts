@@ -10,6 +10,7 @@ import {
   atomicEthSwapLo,
   atomicEthVa,
 } from '../wire/atomiceth.ts';
+import { bthAckReq } from '../wire/bth.ts';
 import { getU32 } from '../wire/bytes.ts';
 import { fethPlt, fethSel } from '../wire/feth.ts';
 import { iethRkey } from '../wire/ieth.ts';
@@ -40,6 +41,7 @@ import type { Engine } from './engine.ts';
 import { jobEnd, jobLimit, mayRepeat, tooMany } from './jobs.ts';
 import { invalidate } from './local-ops.ts';
 import { isSolicited, lengthOk, packetsOf, sequenceOk } from './packet-checks.ts';
+import type { Inbound } from './port.ts';
 import { psnAdd, psnDiff } from './psn.ts';
 import { InMessage, Resource, ResourceKind, type SoftQp } from './qp.ts';
 import { MAX_MESSAGE } from './send-slot.ts';
@@ -60,23 +62,13 @@ export class Responder {
     this.engine = engine;
   }
 
-  /** A request packet of an RC queue pair whose payload is `length` bytes at `payload`. */
-  receive(
-    qp: SoftQp,
-    buf: Buffer,
-    off: number,
-    opcode: number,
-    psn: number,
-    ackReq: boolean,
-    payload: number,
-    length: number,
-    jumbo: boolean,
-  ): void {
+  /** A request packet of an RC queue pair whose payload is `length` bytes at `payload` of its body. */
+  receive(qp: SoftQp, packet: Inbound, opcode: number, psn: number, payload: number, length: number): void {
     const state = qp.attr.state;
     if (state < QpState.RTR || state === QpState.ERR || qp.respStopped) return;
     const flags = opcodeFlags[opcode];
     const distance = psnDiff(psn, qp.ePsn);
-    if (distance < 0) return this.duplicate(qp, buf, off, opcode, psn);
+    if (distance < 0) return this.duplicate(qp, packet, opcode, psn);
     if (distance > 0) {
       // One NAK for a gap, until the packet that is missing comes (IBTA 9.7.4.1.2; Linux rxe check_psn).
       this.engine.counters.out_of_seq_request++;
@@ -88,8 +80,9 @@ export class Responder {
     qp.nakSent = false;
     this.blamed = false;
     if (!qp.established) this.establish(qp);
-    if (!sequenceOk(qp, flags) || !lengthOk(qp, flags, length, jumbo)) return this.refuse(qp, NAK_INV_REQ, psn);
-    const syndrome = this.take(qp, buf, off, opcode, flags, psn, payload, length);
+    if (!sequenceOk(qp, flags) || !lengthOk(qp, flags, length, packet.jumbo === true))
+      return this.refuse(qp, NAK_INV_REQ, psn);
+    const syndrome = this.take(qp, packet, opcode, flags, psn, payload, length);
     if (syndrome === REFUSED) return;
     if (syndrome !== OK) return this.refuse(qp, syndrome, psn);
     if (flags & ANSWERED) return;
@@ -97,7 +90,7 @@ export class Responder {
     qp.ePsn = psnAdd(last, 1);
     // C9-148: one for each message, none for a duplicate.
     if (flags & OPF_END) qp.msn = (qp.msn + 1) & 0xffffff;
-    if (ackReq) this.answer(qp, AETH_ACK_UNLIMITED, last);
+    if (bthAckReq(packet.buf, packet.off)) this.answer(qp, AETH_ACK_UNLIMITED, last);
     // What was to be NAKed has come after all.
     else if (qp.ackSyndrome === NAK_PSN_SEQ) this.answer(qp, AETH_ACK_UNLIMITED, last);
   }
@@ -110,19 +103,19 @@ export class Responder {
 
   private take(
     qp: SoftQp,
-    buf: Buffer,
-    off: number,
+    packet: Inbound,
     opcode: number,
     flags: number,
     psn: number,
     payload: number,
     length: number,
   ): number {
-    if (flags & OPF_SEND) return this.takeSend(qp, buf, off, opcode, flags, payload, length);
-    if (flags & OPF_WRITE) return this.takeWrite(qp, buf, off, opcode, flags, payload, length);
+    if (flags & OPF_SEND) return this.takeSend(qp, packet, opcode, flags, payload, length);
+    if (flags & OPF_WRITE) return this.takeWrite(qp, packet, opcode, flags, payload, length);
+    const { buf, off } = packet;
     if (flags & OPF_READ_REQ) return this.takeRead(qp, buf, off + opcodeRethOff[opcode], psn);
     if (flags & OPF_ATOMIC) return this.takeAtomic(qp, buf, off + opcodeAtomicEthOff[opcode], opcode, psn);
-    if (flags & OPF_ATOMIC_WRITE) return this.takeAtomicWrite(qp, buf, off + opcodeRethOff[opcode], payload, psn);
+    if (flags & OPF_ATOMIC_WRITE) return this.takeAtomicWrite(qp, packet, off + opcodeRethOff[opcode], payload, psn);
     if (flags & OPF_FLUSH)
       return this.takeFlush(qp, buf, off + opcodeFethOff[opcode], off + opcodeRethOff[opcode], psn);
     return NAK_INV_REQ;
@@ -130,13 +123,13 @@ export class Responder {
 
   private takeSend(
     qp: SoftQp,
-    buf: Buffer,
-    off: number,
+    packet: Inbound,
     opcode: number,
     flags: number,
     payload: number,
     length: number,
   ): number {
+    const { buf, off } = packet;
     const recv = qp.recv;
     if (flags & OPF_START) {
       if (!this.engine.takeRecv(qp)) return AETH_RNR_NAK;
@@ -153,7 +146,7 @@ export class Responder {
         recv,
         qp.recvOffset,
         length,
-        buf,
+        packet.body,
         payload,
       );
       if (qp.respStopped) return REFUSED;
@@ -190,13 +183,13 @@ export class Responder {
 
   private takeWrite(
     qp: SoftQp,
-    buf: Buffer,
-    off: number,
+    packet: Inbound,
     opcode: number,
     flags: number,
     payload: number,
     length: number,
   ): number {
+    const { buf, off } = packet;
     const keys = this.engine.keys;
     /** Bytes that have been found allowed just now. */
     let allowed = 0;
@@ -220,7 +213,7 @@ export class Responder {
     if (length > 0) {
       if (length !== allowed && !keys.remote(qp.writeRkey, qp, qp.writeVa, length, Access.REMOTE_WRITE))
         return NAK_REM_ACC;
-      const written = this.engine.placement.write(qp, keys.memory!, keys.offset, buf, payload, length);
+      const written = this.engine.placement.write(qp, keys.memory!, keys.offset, packet.body, payload, length);
       if (!written) return qp.respStopped ? REFUSED : NAK_REM_OP;
       qp.writeVa += length;
       qp.writeLeft -= length;
@@ -339,7 +332,7 @@ export class Responder {
   }
 
   /** A request that was taken in before: answered again, and carried out again only if it is a READ. */
-  private duplicate(qp: SoftQp, buf: Buffer, off: number, opcode: number, psn: number): void {
+  private duplicate(qp: SoftQp, { buf, off }: Inbound, opcode: number, psn: number): void {
     this.engine.counters.duplicate_request++;
     const flags = opcodeFlags[opcode];
     if (flags & OPF_READ_REQ) {
@@ -367,7 +360,7 @@ export class Responder {
   }
 
   /** Eight bytes written as one (IBTA annex A19.3); the right is that of a WRITE, as Linux rxe has it. */
-  private takeAtomicWrite(qp: SoftQp, buf: Buffer, reth: number, payload: number, psn: number): number {
+  private takeAtomicWrite(qp: SoftQp, { buf, body }: Inbound, reth: number, payload: number, psn: number): number {
     if ((qp.attr.accessFlags & Access.REMOTE_WRITE) === 0) return NAK_INV_REQ;
     const va = rethVa(buf, reth);
     const { keys, placement } = this.engine;
@@ -376,7 +369,7 @@ export class Responder {
     if (rethDmaLen(buf, reth) !== 8 || va % 8 !== 0) return NAK_INV_REQ;
     if (!keys.remote(rethRkey(buf, reth), qp, va, 8, Access.REMOTE_WRITE)) return NAK_REM_ACC;
     if (tooMany(qp)) return NAK_INV_REQ;
-    if (!keys.memory!.write(keys.offset, buf, payload, 8)) return NAK_REM_OP;
+    if (!keys.memory!.write(keys.offset, body, payload, 8)) return NAK_REM_OP;
     return this.placed(qp, psn);
   }
 

@@ -119,6 +119,20 @@ export function icrcCompute(seed: number, buf: Uint8Array, off: number, len: num
   return crc;
 }
 
+/** The same of bytes of which the first `headLength` are at `off` of `head`, and all at `at` of `body`: there they are read once. */
+export function icrcComputeSplit(
+  seed: number,
+  head: Uint8Array,
+  off: number,
+  headLength: number,
+  body: Uint8Array,
+  at: number,
+  len: number,
+): number {
+  const state = ~icrcCompute(seed, head, off, headLength);
+  return ~crc32Update(state, body, at + headLength, len - headLength);
+}
+
 /** The ICRC stored at `off`: little-endian, unlike all else in the packet. */
 export function icrcRead(buf: Uint8Array, off: number): number {
   return getI32LE(buf, off);

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { QpState, WrOpcode } from '../../src/core/constants.ts';
 import * as verbs from '../../src/core/verbs.ts';
+import type { Inbound } from '../../src/transport/port.ts';
 import { psnAdd } from '../../src/transport/psn.ts';
 import { AETH_ACK_UNLIMITED, writeAeth } from '../../src/wire/aeth.ts';
 import { OP_ACKNOWLEDGE } from '../../src/wire/opcodes.ts';
@@ -25,7 +26,12 @@ it('an acknowledgement past a request that has failed here, and past a READ, doe
   f.run(4.096 * 2 ** 10 * 1.5);
   const buf = Buffer.alloc(16);
   writeAeth(buf, 12, AETH_ACK_UNLIMITED, 0);
-  a.rxe.engine.completer.receive(qa, buf, 0, OP_ACKNOWLEDGE, psnAdd(qa.una, 2), 16, 0, false);
+  const packet: Inbound = {
+    ...{ buf, off: 0, len: 16, body: buf, bodyOff: 0, congested: false, group: null },
+    isFrom: () => true,
+    writeGrh: () => {},
+  };
+  a.rxe.engine.completer.receive(qa, packet, OP_ACKNOWLEDGE, psnAdd(qa.una, 2), 16, 0);
   assert.equal(qa.attr.state, QpState.ERR);
   assert.equal(qa.heapIndex, -1, 'no timer');
   f.close();

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
-import { JUMBO } from '../../src/link/jumbo.ts';
-import { Reader, RING_BYTES, RingReader, RingWriter } from '../../src/link/shm-ring.ts';
+import { JUMBO, JUMBO_HEAD, NO_JUMBO } from '../../src/link/jumbo.ts';
+import { type Hand, Reader, RING_BYTES, RingReader, RingWriter } from '../../src/link/shm-ring.ts';
 import { pattern } from './conformance.ts';
 
 const SEED = 20261128;
@@ -24,8 +24,11 @@ function put(writer: RingWriter, data: Buffer, tos = 0): boolean {
 
 function takeAll(reader: RingReader, most = 1000): { data: Buffer; tos: number }[] {
   const got: { data: Buffer; tos: number }[] = [];
-  const hand = (off: number, length: number, tos: number): void => {
-    got.push({ data: Buffer.from(reader.buf.subarray(off, off + length)), tos });
+  const hand: Hand = (off, length, tos, inRing) => {
+    assert.equal(inRing >= 0, length > NO_JUMBO);
+    const head = reader.buf.subarray(off, off + (inRing < 0 ? length : JUMBO_HEAD));
+    const rest = inRing < 0 ? Buffer.alloc(0) : reader.ring.subarray(inRing + JUMBO_HEAD, inRing + length);
+    got.push({ data: Buffer.concat([head, rest]), tos });
   };
   while (reader.take(hand, most) > 0 || !reader.empty);
   return got;
@@ -121,6 +124,36 @@ test('a reader that reads nothing is seen to be stuck, one that reads a little i
   assert.equal(send(), false);
 });
 
+test('a jumbo’s headers are copied before they are looked at, and its place is not written to before the next look', () => {
+  const { memory, writer, reader } = ring();
+  const jumbo = pattern(JUMBO, 1);
+  let sent = 0;
+  while (put(writer, jumbo)) sent++;
+  put(writer, pattern(100, 2));
+  writer.publish();
+  let handed = 0;
+  reader.take((off, length, _tos, inRing) => {
+    memory.fill(0xee, inRing, inRing + JUMBO_HEAD);
+    assert.deepEqual(reader.buf.subarray(off, off + JUMBO_HEAD), jumbo.subarray(0, JUMBO_HEAD));
+    assert.deepEqual(memory.subarray(inRing + JUMBO_HEAD, inRing + length), jumbo.subarray(JUMBO_HEAD));
+    handed++;
+  }, 1000);
+  assert.equal(handed, 2);
+  assert.equal(put(writer, jumbo), false, 'still in use');
+  assert.equal(takeAll(reader).length, sent - handed + 1);
+  assert.equal(put(writer, jumbo), true);
+});
+
+test('a reader that sleeps uses nothing any more', () => {
+  const { writer, reader } = ring();
+  while (put(writer, pattern(JUMBO, 1)));
+  writer.publish();
+  reader.take(() => {}, 1000);
+  assert.equal(put(writer, pattern(JUMBO, 2)), false);
+  assert.equal(reader.sleep(), false);
+  assert.equal(put(writer, pattern(JUMBO, 2)), true);
+});
+
 test('whatever the writer does to the ring, the reader hands over nothing that does not lie in what it has copied', () => {
   const words = fc.array(
     fc.tuple(fc.integer({ min: 0, max: 600 }), fc.oneof(fc.integer(), fc.integer({ min: -64, max: 70000 }))),
@@ -138,8 +171,10 @@ test('whatever the writer does to the ring, the reader hands over nothing that d
         // The first 64 are the page of indices: the tail is word 0.
         const word = at < 64 ? 0 : 1024 + (at - 64) * (aligned ? 4 : 1);
         view[word] = word === 0 && aligned ? value & ~15 : value;
-        reader.take((off, length) => {
-          assert.ok(off >= 16 && length >= 0 && off + length <= reader.buf.length);
+        reader.take((off, length, _tos, inRing) => {
+          const here = inRing < 0 ? length : JUMBO_HEAD;
+          assert.ok(off >= 16 && length >= 0 && off + here <= reader.buf.length);
+          assert.ok(inRing < 0 || (inRing >= 4096 + 16 && inRing + length <= RING_BYTES));
         }, 100);
       }
     }),

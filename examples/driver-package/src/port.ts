@@ -37,6 +37,8 @@ class BareInbound implements Inbound {
   buf!: Buffer;
   off = 0;
   len = 0;
+  body!: Buffer;
+  bodyOff = 0;
   readonly congested = false;
   group: Uint8Array | null = null;
   private readonly link: Link;
@@ -70,6 +72,8 @@ export class BarePort implements Port {
     packet.buf = arrival.buf;
     packet.off = arrival.off;
     packet.len = arrival.len;
+    packet.body = arrival.buf;
+    packet.bodyOff = arrival.off;
     packet.group = arrival.group;
     this.deliver!(packet);
   };

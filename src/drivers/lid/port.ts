@@ -61,6 +61,8 @@ class LidInbound implements Inbound {
   buf!: Buffer;
   off = 0;
   len = 0;
+  body!: Buffer;
+  bodyOff = 0;
   congested = false;
   lasting = false;
   group: Uint8Array | null = null;
@@ -220,6 +222,8 @@ export class LidPort implements Port {
     packet.buf = buf;
     packet.off = at;
     packet.len = length;
+    packet.body = buf;
+    packet.bodyOff = at;
     packet.lasting = a.lasting;
     packet.congested = this.kind.congested(buf, off) || (a.tos > 0 && (a.tos & ECN_CE) === ECN_CE);
     packet.slid = this.kind.slid(buf, off);

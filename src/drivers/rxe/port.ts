@@ -4,7 +4,7 @@ import type { AddressVector } from '../../core/ah.ts';
 import type { GidEntry, GidTable } from '../../core/gid.ts';
 import { addressOfGid } from '../../core/gid-text.ts';
 import { sameAddress } from '../../link/address.ts';
-import { JUMBO_PAYLOAD } from '../../link/jumbo.ts';
+import { JUMBO_HEAD, JUMBO_PAYLOAD } from '../../link/jumbo.ts';
 import type { Arrival, Flow, Link } from '../../link/link.ts';
 import { isMulticast } from '../../os/addresses.ts';
 import type { Inbound, Path, Port } from '../../transport/port.ts';
@@ -13,10 +13,10 @@ import { PeerWindow } from '../../transport/window.ts';
 import {
   ICRC_LEN,
   icrcCompute,
+  icrcComputeSplit,
   icrcId,
   icrcLen4,
   icrcLen6,
-  icrcMatches,
   icrcRead,
   icrcSeed4,
   icrcSeed6,
@@ -70,6 +70,8 @@ class RoceInbound implements Inbound {
   buf!: Buffer;
   off = 0;
   len = 0;
+  body!: Buffer;
+  bodyOff = 0;
   congested = false;
   lasting = false;
   jumbo = false;
@@ -238,6 +240,8 @@ export class RocePort implements Port {
     packet.buf = a.buf;
     packet.off = a.off;
     packet.len = length;
+    packet.body = a.body ?? a.buf;
+    packet.bodyOff = a.body === null ? a.off : a.bodyOff;
     // -1 where the link cannot tell.
     packet.lasting = a.lasting;
     packet.jumbo = a.jumbo;
@@ -251,10 +255,16 @@ export class RocePort implements Port {
     if (length < 12) return false;
     const udp = UDP_LEN + a.len;
     const seed = this.seedOf(a);
-    if (a.family === 6) return icrcMatches(seed ^ icrcLen6(udp), a.buf, a.off, length);
-    const computed = icrcCompute(seed ^ icrcLen4(udp) ^ icrcId(a.idGuess), a.buf, a.off, length);
-    const diff = computed ^ icrcRead(a.buf, a.off + length);
+    if (a.family === 6) return this.difference(seed ^ icrcLen6(udp), a, length) === 0;
+    const diff = this.difference(seed ^ icrcLen4(udp) ^ icrcId(a.idGuess), a, length);
     return diff === 0 || icrcSolveIdDf(diff, length) >= 0;
+  }
+
+  /** Between the ICRC as it should be and as it is. */
+  private difference(seed: number, { buf, off, body, bodyOff }: Arrival, length: number): number {
+    if (body === null) return icrcCompute(seed, buf, off, length) ^ icrcRead(buf, off + length);
+    const computed = icrcComputeSplit(seed, buf, off, JUMBO_HEAD, body, bodyOff, length);
+    return computed ^ icrcRead(body, bodyOff + length);
   }
 
   private seedOf(a: Arrival): number {

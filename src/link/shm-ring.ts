@@ -37,6 +37,8 @@ const framed = (length: number): number => FRAME + ((length + 15) & ~15);
 
 /** Bytes taken out at once, or read where they are. */
 const PIECE = 2 * framed(JUMBO);
+/** Bytes copied at once. */
+const BLOCK = 2 * framed(NO_JUMBO);
 
 /** Bytes that may be put in before they are shown to a reader that is awake, and before one that sleeps is woken for them. */
 const SHOW = 32 * 1024;
@@ -155,6 +157,8 @@ export class RingReader {
   private head = 0;
   /** Up to where the writer may write again. */
   private released = 0;
+  /** Are there any among those that were taken last? */
+  private jumbos = false;
   /** The writer has broken the rules. */
   broken = false;
   /** When it was last read there was more than was taken. */
@@ -181,11 +185,10 @@ export class RingReader {
     if (there < 0 || there > SIZE || (there & 15) !== 0) return this.fail();
     const at = this.head & MASK;
     const bytes = Math.min(there, SIZE - at, PIECE);
-    const jumbos = this.copyOut(at, bytes);
-    const end = this.whole(at, bytes, most);
+    const end = this.copyOut(at, bytes, most);
     if (end === 0) return this.fail();
     this.head = (this.head + end) | 0;
-    if (!jumbos) this.release();
+    if (!this.jumbos) this.release();
     this.more = there > end;
     return this.handOver(at, Math.min(end, bytes), hand);
   }
@@ -215,45 +218,36 @@ export class RingReader {
   }
 
   /**
-   * Copies `bytes` of the ring to the same place of `buf`, but of jumbos what lies behind their headers; true when there are any.
-   * What the lengths in the ring say is not yet believed: whoever changes them meanwhile will see an older datagram of his own.
+   * Copies frames from `at` on to the same places in `buf`, of jumbos the headers alone: bytes of those that are whole, with what is
+   * skipped at the ring's end; 0: they are none of a writer's. A length is believed when it has been copied.
    */
-  private copyOut(at: number, bytes: number): boolean {
-    let from = 0;
+  private copyOut(at: number, bytes: number, most: number): number {
     let pos = 0;
-    let jumbos = false;
-    while (pos < bytes) {
-      const length = this.words[(DATA + at + pos) >> 2];
-      if (length < 0 || length > JUMBO) {
-        pos += FRAME;
-        break;
-      }
-      if (length > NO_JUMBO) {
-        jumbos = true;
-        this.copy(at, from, Math.min(pos + FRAME + JUMBO_HEAD, bytes));
-        from = pos + framed(length);
-      }
-      pos += framed(length);
-    }
-    if (from < bytes) this.copy(at, from, Math.min(pos, bytes));
-    return jumbos;
-  }
-
-  private copy(at: number, from: number, end: number): void {
-    if (from < end) this.ring.copy(this.buf, from, DATA + at + from, DATA + at + end);
-  }
-
-  /** Bytes of whole frames among those copied, with what is skipped at the ring's end; 0: they are none of a writer's. */
-  private whole(at: number, bytes: number, most: number): number {
-    let pos = 0;
+    let copied = 0;
+    this.jumbos = false;
     for (let count = 0; pos < bytes && count < most; count++) {
+      // One block for many that are short: to go from length to length would be one cache miss after the other.
+      if (copied <= pos) {
+        const ahead = this.words[(DATA + at + pos) >> 2] > NO_JUMBO ? FRAME + JUMBO_HEAD : BLOCK;
+        copied = this.copy(at, pos, Math.min(pos + ahead, bytes));
+      }
       const length = this.copied[pos >> 2];
       if (length === SKIP) return SIZE - at;
       if (length < 0 || length > JUMBO) return 0;
-      if (pos + framed(length) > bytes) break;
-      pos += framed(length);
+      const end = pos + framed(length);
+      if (end > bytes) break;
+      const isJumbo = length > NO_JUMBO;
+      const needed = isJumbo ? pos + FRAME + JUMBO_HEAD : end;
+      if (copied < needed) copied = this.copy(at, copied, needed);
+      if (isJumbo) this.jumbos = true;
+      pos = end;
     }
     return pos;
+  }
+
+  private copy(at: number, from: number, to: number): number {
+    this.ring.copy(this.buf, from, DATA + at + from, DATA + at + to);
+    return to;
   }
 
   private handOver(at: number, end: number, hand: Hand): number {

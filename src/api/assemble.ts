@@ -123,7 +123,7 @@ async function linkOf(driver: Driver<UserMachine>, addresses: string[], options:
   function udp(): Link {
     const sockets = new UdpLink({ addresses, port, gso: offload, gro: offload });
     // Who looks at packets, or damages them, is sent real ones.
-    const jumbo = options.capture === undefined && faults === undefined;
+    const jumbo = driver.jumbo === true && options.capture === undefined && faults === undefined;
     return kind === 'udp' ? sockets : withShm(sockets, monotonic, { jumbo });
   }
 }

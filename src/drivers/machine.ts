@@ -43,6 +43,8 @@ export interface Driver<M extends UserMachine = Machine> {
   readonly udpPort: number;
   /** Its devices have one address. Default: as many as are asked for. */
   readonly oneAddress?: boolean;
+  /** Its port takes packets longer than the MTU, whose payload is elsewhere than their headers (`Arrival.body`). Default: it does not. */
+  readonly jumbo?: boolean;
   /** Entries of its table of P_Keys that can be set. Default 0: it has the default partition only. */
   readonly pkeyTable?: number;
   open(options: DriverOptions): M;

@@ -39,10 +39,6 @@ export class Fifo<T> {
     return item;
   }
 
-  *[Symbol.iterator](): Generator<T> {
-    for (let i = 0; i < this.length; i++) yield this.at(i);
-  }
-
   private grow(): void {
     const size = Math.max(8, this.slots.length * 2);
     const slots = new Array<T | undefined>(size).fill(undefined);

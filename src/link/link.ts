@@ -66,7 +66,7 @@ export interface Arrival {
   readonly trusted: boolean;
   /** True when it came a way that is {@link Flow.jumbo}. */
   readonly jumbo: boolean;
-  /** True when its bytes stay where they are until the link is polled again. */
+  /** True when its bytes stay where they are until the link is polled again or armed; those of a {@link body} as its sender leaves them. */
   readonly lasting: boolean;
 }
 

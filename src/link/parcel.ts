@@ -44,7 +44,7 @@ export class Parcel implements Arrival, Timed {
     this.tos = other.tos;
   }
 
-  /** Becomes a copy of an arrival that is whole in its buffer, addresses included. */
+  /** Becomes a copy of an arrival, addresses included; of one in a single part, as there are where faults are made. */
   copyArrival(arrival: Arrival): void {
     arrival.buf.copy(this.buf, 0, arrival.off, arrival.off + arrival.len);
     this.family = arrival.family;

@@ -123,7 +123,7 @@ export class ShmPeer {
 
   /** The peer's ring. */
   private open(fd: number, token: number): void {
-    const reader = readerOf(fd);
+    const reader = readerOf(fd, this.post.jumbo);
     if (reader === null) return;
     this.reader?.close();
     this.reader = reader;
@@ -202,7 +202,7 @@ export class ShmPeer {
 }
 
 /** Null when there is none: the descriptor is of something else, or there is no memory. */
-function readerOf(fd: number): RingReader | null {
+function readerOf(fd: number, jumbo: boolean): RingReader | null {
   const memory = mapSealed(fd, RING_BYTES);
-  return memory === null ? null : new RingReader(memory);
+  return memory === null ? null : new RingReader(memory, jumbo);
 }

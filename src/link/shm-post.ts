@@ -51,6 +51,8 @@ export class Post {
   private readonly port: number;
   private readonly uid: number;
   private readonly data: Buffer;
+  /** May datagrams to its owner be jumbos? */
+  readonly jumbo: boolean;
 
   /** @throws {SysError} EADDRINUSE: somebody has the name. */
   constructor(own: LinkAddress, port: number, jumbo: boolean) {
@@ -61,6 +63,7 @@ export class Post {
     if (this.uid !== process.geteuid!()) throw new Error('a set-user-ID program');
     this.data = Buffer.alloc(LETTER);
     this.data.writeUInt32LE(randomInt(2 ** 32), 1);
+    this.jumbo = jumbo;
     this.data[5] = Number(jumbo);
     this.box = new Letterbox(nameOf(own.bytes, own.scope, port));
   }

@@ -11,7 +11,7 @@ const MASK = SIZE - 1;
  * Bytes, each datagram with its overhead (udp-window.ts), that may be in flight of what is sent, and as many of what the peer has
  * asked for: so much that a ring is hardly ever full, and whoever waits for the peer can sleep.
  */
-export const RING_WINDOW = SIZE / 2 - 64 * 1024;
+export const RING_WINDOW = SIZE / 2 - 128 * 1024;
 export const RING_BYTES = DATA + SIZE;
 
 // In words of 32 bits: what the writer writes, and what the reader writes, in cache lines of their own. Indices count bytes, modulo 2^32.
@@ -117,7 +117,7 @@ export class RingWriter {
     return Atomics.compareExchange(this.words, STATE, Reader.ASLEEP, Reader.AWAKE) === Reader.ASLEEP;
   }
 
-  /** Has the reader read nothing since this was asked last, though there was something? */
+  /** Has the reader made no room since this was asked last, though there was something? */
   get stuck(): boolean {
     const head = Atomics.load(this.words, HEAD);
     const stuck = this.pending && head === this.seen;
@@ -152,6 +152,8 @@ export class RingReader {
   /** Where the datagrams handed over lie, until the next call of {@link take}. */
   readonly buf: Buffer;
   readonly ring: Buffer;
+  /** Bytes of a datagram that is copied, at most. */
+  private readonly whole: number;
   private readonly words: Int32Array;
   private readonly copied: Int32Array;
   private head = 0;
@@ -164,7 +166,9 @@ export class RingReader {
   /** When it was last read there was more than was taken. */
   more = false;
 
-  constructor(memory: Buffer) {
+  /** `jumbo`: jumbos are handed over in two parts; without it everything is copied, whatever its length. */
+  constructor(memory: Buffer, jumbo = false) {
+    this.whole = jumbo ? NO_JUMBO : JUMBO;
     this.ring = memory;
     this.words = wordsOf(memory);
     this.buf = Buffer.from(new ArrayBuffer(PIECE));
@@ -228,7 +232,7 @@ export class RingReader {
     for (let count = 0; pos < bytes && count < most; count++) {
       // One block for many that are short: to go from length to length would be one cache miss after the other.
       if (copied <= pos) {
-        const ahead = this.words[(DATA + at + pos) >> 2] > NO_JUMBO ? FRAME + JUMBO_HEAD : BLOCK;
+        const ahead = this.words[(DATA + at + pos) >> 2] > this.whole ? FRAME + JUMBO_HEAD : BLOCK;
         copied = this.copy(at, pos, Math.min(pos + ahead, bytes));
       }
       const length = this.copied[pos >> 2];
@@ -236,7 +240,7 @@ export class RingReader {
       if (length < 0 || length > JUMBO) return 0;
       const end = pos + framed(length);
       if (end > bytes) break;
-      const isJumbo = length > NO_JUMBO;
+      const isJumbo = length > this.whole;
       const needed = isJumbo ? pos + FRAME + JUMBO_HEAD : end;
       if (copied < needed) copied = this.copy(at, copied, needed);
       if (isJumbo) this.jumbos = true;
@@ -251,12 +255,12 @@ export class RingReader {
   }
 
   private handOver(at: number, end: number, hand: Hand): number {
-    const { copied } = this;
+    const { copied, whole } = this;
     let count = 0;
     for (let pos = 0; pos < end; ) {
       const length = copied[pos >> 2];
       if (length === SKIP) break;
-      hand(pos + FRAME, length, copied[(pos >> 2) + 1] & 255, length > NO_JUMBO ? DATA + at + pos + FRAME : -1);
+      hand(pos + FRAME, length, copied[(pos >> 2) + 1] & 255, length > whole ? DATA + at + pos + FRAME : -1);
       pos += framed(length);
       count++;
     }

@@ -12,7 +12,7 @@ const MOST = 64;
  * again, {@link settle} must be called. What goes to memory of this process is written at once.
  */
 export class Placement {
-  /** The buffer of the packet in hand stays as it is until {@link settle} is called. */
+  /** The bytes of the packet in hand stay where they are until {@link settle} is called. */
   lasting = false;
   private readonly failed: (qp: SoftQp, psn: number) => void;
   private qp: SoftQp | null = null;

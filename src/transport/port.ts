@@ -29,7 +29,7 @@ export interface Inbound {
   isFrom(path: Path): boolean;
   /** It may carry several MTUs, because it came a way that has {@link Path.jumbo}. */
   readonly jumbo?: boolean;
-  /** Its bytes stay where they are until the port is polled again. */
+  /** Its bytes stay where they are until the port is polled again, or its owner sleeps. */
   readonly lasting?: boolean;
   /** The multicast group it was sent to; null when to one of our own addresses. */
   readonly group: Uint8Array | null;

@@ -25,7 +25,7 @@ it('Fifo does what an array does', () => {
           }
           assert.equal(fifo.length, model.length);
           assert.equal(fifo.peek(), model[0]);
-          assert.deepEqual([...fifo], model);
+          for (const [at, item] of model.entries()) assert.equal(fifo.at(at), item);
         }
       },
     ),

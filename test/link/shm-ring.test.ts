@@ -11,7 +11,7 @@ const SEED = 20261128;
 
 function ring(): { memory: Buffer; writer: RingWriter; reader: RingReader } {
   const memory = Buffer.alloc(RING_BYTES);
-  return { memory, writer: new RingWriter(memory), reader: new RingReader(memory) };
+  return { memory, writer: new RingWriter(memory), reader: new RingReader(memory, true) };
 }
 
 function put(writer: RingWriter, data: Buffer, tos = 0): boolean {

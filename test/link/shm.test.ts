@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { monotonic } from '../../src/link/clock.ts';
-import type { Flow, Link } from '../../src/link/link.ts';
+import type { Flow, Link, Receive } from '../../src/link/link.ts';
 import { withShm } from '../../src/link/shm.ts';
 import { Post, Say } from '../../src/link/shm-post.ts';
 import { RING_BYTES, RingReader, RingWriter } from '../../src/link/shm-ring.ts';
@@ -92,6 +92,32 @@ test('what is sent before and after the other is known arrives in order, and the
   assert.equal(a.stats.txSyscalls, calls);
   assert.equal(drain(b).length, 100);
 });
+
+for (const jumbo of [false, true]) {
+  test(`a long datagram is handed over ${jumbo ? 'in two parts by a link of jumbos' : 'whole'}`, () => {
+    const [from, to] = uniqueAddresses(2);
+    const [a, b] = [from, to].map((address) => {
+      const udp = new UdpLink({ addresses: [address], port: PORT });
+      return Object.assign(withShm(udp, monotonic, { jumbo }), { udp });
+    });
+    acquaint(a, b);
+    for (const length of [4352, 4353, 20_000]) {
+      const sent = pattern(length, length);
+      put(flowTo(a, b), sent);
+      a.flush();
+      let got = Buffer.alloc(0);
+      const look: Receive = ({ buf, off, len, body, bodyOff }) => {
+        assert.equal(body !== null, jumbo && length > 4352);
+        if (body === null) got = Buffer.from(buf.subarray(off, off + len));
+        else got = Buffer.concat([buf.subarray(off, off + 128), body.subarray(bodyOff + 128, bodyOff + len)]);
+      };
+      for (let i = 0; i < 1000 && got.length === 0; i++) b.poll(look, 8);
+      assert.ok(got.equals(sent), `${length} bytes`);
+    }
+    a.close();
+    b.close();
+  });
+}
 
 test('several rings with more in them than is taken at once: all of it arrives, and none is kept waiting by the others', () => {
   const [to, ...from] = uniqueAddresses(4);

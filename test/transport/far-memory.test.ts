@@ -10,6 +10,7 @@ import { Rxe } from '../../src/drivers/rxe/driver.ts';
 import { LoopbackLink } from '../../src/link/loopback.ts';
 import type { SoftQp } from '../../src/transport/qp.ts';
 import { ALL_ACCESS, addressVector, fill, type Node, toRts } from './fabric.ts';
+import { inParts } from './in-parts.ts';
 
 const MIB = 1 << 20;
 
@@ -57,10 +58,24 @@ interface Side {
   readonly mr: MemoryRegion;
 }
 
-/** Two queue pairs of one device, connected to each other. `jumbo`: its packets are no real ones. */
-function device(jumbo: boolean, type: number = QpType.RC) {
+/** `jumbo`: packets are no real ones. `parts`: payload is elsewhere than headers. */
+interface Mode {
+  readonly jumbo: boolean;
+  readonly parts: boolean;
+}
+
+const MODES: Readonly<Record<string, Mode>> = {
+  'packets of 64 KiB': { jumbo: true, parts: false },
+  'packets of 64 KiB in two parts': { jumbo: true, parts: true },
+  'packets of the path MTU': { jumbo: false, parts: false },
+  'packets of the path MTU in two parts': { jumbo: false, parts: true },
+};
+
+/** Two queue pairs of one device, connected to each other. */
+function device({ jumbo, parts }: Mode, type: number = QpType.RC) {
   let now = 0;
-  const link = new LoopbackLink({ addresses: ['192.0.2.1'], needsChecksum: !jumbo });
+  const loopback = new LoopbackLink({ addresses: ['192.0.2.1'], needsChecksum: !jumbo });
+  const link = parts ? inParts(loopback) : loopback;
   const rxe = new Rxe({ link, clock: () => now });
   const context = verbs.openContext(rxe.device, { owner: 'test' });
   const pd = verbs.allocPd(context);
@@ -100,12 +115,12 @@ function device(jumbo: boolean, type: number = QpType.RC) {
 const statuses = (wcs: WorkCompletion[]): [number, number][] => wcs.map(({ opcode, status }) => [opcode, status]);
 const { SUCCESS, REM_OP_ERR, LOC_PROT_ERR, WR_FLUSH_ERR } = WcStatus;
 
-for (const jumbo of [true, false]) {
-  describe(jumbo ? 'packets of 64 KiB' : 'packets of the path MTU', () => {
+for (const [name, mode] of Object.entries(MODES)) {
+  describe(name, () => {
     const length = 300 * 1024 + 5;
 
     it('a WRITE is read and written in large pieces', () => {
-      const { a, b, run, send } = device(jumbo);
+      const { a, b, run, send } = device(mode);
       fill(a.memory.bytes, 1);
       send(WrOpcode.RDMA_WRITE, 3, length);
       assert.deepEqual(statuses(run()), [[WcOpcode.RDMA_WRITE, SUCCESS]]);
@@ -117,7 +132,7 @@ for (const jumbo of [true, false]) {
     });
 
     it('so is a SEND, and a READ', () => {
-      const { a, b, run, send, recv } = device(jumbo);
+      const { a, b, run, send, recv } = device(mode);
       fill(a.memory.bytes, 2);
       recv(length);
       send(WrOpcode.SEND, 0, length);
@@ -135,7 +150,7 @@ for (const jumbo of [true, false]) {
     });
 
     it('what was read ahead of one message is not sent as the next', () => {
-      const { a, b, run, send } = device(jumbo);
+      const { a, b, run, send } = device(mode);
       for (let seed = 1; seed < 5; seed++) {
         fill(a.memory.bytes, seed);
         send(WrOpcode.RDMA_WRITE, 0, length, true);
@@ -146,7 +161,7 @@ for (const jumbo of [true, false]) {
     });
 
     it('memory that cannot be written ends the connection, and nobody hears of success', () => {
-      const { b, run, send, engine, a } = device(jumbo);
+      const { b, run, send, engine, a } = device(mode);
       b.memory.end = 200 * 1024;
       send(WrOpcode.RDMA_WRITE, 0, length, true);
       send(WrOpcode.RDMA_WRITE, 0, 64);
@@ -159,7 +174,7 @@ for (const jumbo of [true, false]) {
     });
 
     it('likewise for a SEND: both ends are told', () => {
-      const { b, run, send, recv } = device(jumbo);
+      const { b, run, send, recv } = device(mode);
       b.memory.end = 200 * 1024;
       recv(length);
       send(WrOpcode.SEND, 0, length);
@@ -170,7 +185,7 @@ for (const jumbo of [true, false]) {
     });
 
     it('an ATOMIC sees what the WRITE before it wrote', () => {
-      const { a, b, run, send } = device(jumbo);
+      const { a, b, run, send } = device(mode);
       a.memory.bytes.writeBigUInt64LE(41n, 8192);
       send(WrOpcode.RDMA_WRITE, 8192, 8, true);
       send(WrOpcode.ATOMIC_FETCH_AND_ADD, 16384, 8, false, { remoteAddr: 0x100000 + 8192, compareAdd: 1n });
@@ -183,7 +198,7 @@ for (const jumbo of [true, false]) {
     });
 
     it('UC: a message that cannot be written is not completed as if it were', () => {
-      const { b, run, send, recv } = device(jumbo, QpType.UC);
+      const { b, run, send, recv } = device(mode, QpType.UC);
       for (const [end, status] of [
         [2 * MIB, SUCCESS],
         [200 * 1024, LOC_PROT_ERR],

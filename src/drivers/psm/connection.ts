@@ -1,4 +1,4 @@
-// A connection to another endpoint: a reliable queue pair, and the slots that its messages leave from.
+// A connection to another endpoint: a reliable queue pair, and what is to be posted to it.
 import { Access, QpAttrMask as M, nameOf, QpState, SendFlags, WcStatus, WrOpcode } from '../../core/constants.ts';
 import type { QpAttr, QueuePair } from '../../core/qp.ts';
 import { modifyQp } from '../../core/verbs.ts';
@@ -91,9 +91,13 @@ export class Connection {
 
   /** The oldest request that was posted has completed. */
   completed(ok: boolean, status: number): void {
-    this.posted.shift()?.completed(ok);
-    if (!ok) this.fail(nameOf(WcStatus, status));
-    else this.postQueued();
+    const oldest = this.posted.shift();
+    try {
+      oldest?.completed(ok);
+    } finally {
+      if (!ok) this.fail(nameOf(WcStatus, status));
+      else this.postQueued();
+    }
   }
 
   fail(reason: string): void {

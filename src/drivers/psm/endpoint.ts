@@ -2,6 +2,7 @@
 // it is opened in. It works when it is asked to: in progress(), as PSM does.
 import { checkInteger, fail } from '../../core/check.ts';
 import { Access } from '../../core/constants.ts';
+import type { MemoryRegion } from '../../core/mr.ts';
 import type { ProtectionDomain } from '../../core/pd.ts';
 import { regMr } from '../../core/verbs.ts';
 import { type Connection, READ, WRITE } from './connection.ts';
@@ -44,6 +45,7 @@ export type Handler = (message: ActiveMessage) => void;
 const MAX_ARGS = 8;
 const HANDLERS = 256;
 const NO_DATA = Buffer.alloc(0);
+const LEAST = Math.min(EAGER, READY, DONE, ACTIVE);
 
 export class PsmEndpoint {
   readonly mq = new MatchedQueue<Message, Receive>();
@@ -83,22 +85,27 @@ export class PsmEndpoint {
   /** Sends a part of a region; done when the part may be used again. Messages to one endpoint keep their order. */
   isend(connection: Connection, tag: Tag, span: Span): Request {
     this.checkSpan('psm.isend', span, 0);
+    // The receiver of a long one reads it when it has where to: through a region of its own, which ends with the message.
+    const readable = span.length > this.wire.eagerMax ? this.readable(span) : null;
     const request = new Request('send', span.mr);
     request.tag = this.cut(tag);
     request.messageLength = span.length;
     request.length = span.length;
-    if (span.length <= this.wire.eagerMax) this.wire.send(connection, new EagerParcel(request, span));
-    else this.sendReady(connection, request, span);
+    if (readable === null) this.wire.send(connection, new EagerParcel(request, span));
+    else this.sendReady(connection, request, readable);
     return request;
   }
 
-  // The receiver reads it when it has where to: through a region of its own, which ends with the message.
-  private sendReady(connection: Connection, request: Request, { mr, offset, length }: Span): void {
-    const region = regMr(this.pd, mr.memory, { offset, length, access: Access.REMOTE_READ });
+  private readable({ mr, offset, length }: Span): MemoryRegion {
+    return regMr(this.pd, mr.memory, { offset, length, access: Access.REMOTE_READ });
+  }
+
+  private sendReady(connection: Connection, request: Request, region: MemoryRegion): void {
+    const { ready } = connection;
     const id = this.nextId++;
     request.readable = region;
-    connection.ready.set(id, request);
-    this.wire.send(connection, new ReadyParcel(request.tag, length, { id, addr: region.iova, rkey: region.rkey }));
+    ready.set(id, request);
+    this.wire.send(connection, new ReadyParcel(request, { id, addr: region.iova, rkey: region.rkey }, ready));
   }
 
   /** Posts a receive into a part of a region. `source` null: from anybody. */
@@ -151,13 +158,15 @@ export class PsmEndpoint {
     request.messageLength = message.length;
     request.length = Math.min(message.length, span.length);
     const status = message.length > span.length ? 'truncated' : 'ok';
-    if (message.remote !== null)
-      return this.read(request, span, this.connections.get(message.source)!, message.remote, status);
+    if (message.remote !== null) return this.read(request, span, message.source, message.remote, status);
     const written = span.mr.memory.write(span.offset, message.data, message.at, request.length);
     request.finish(written ? status : 'failed');
   }
 
-  private read(request: Request, { mr, offset }: Span, from: Connection, remote: Remote, status: RequestStatus): void {
+  private read(request: Request, { mr, offset }: Span, source: number, remote: Remote, status: RequestStatus): void {
+    const from = this.connections.get(source);
+    // The endpoint is closed.
+    if (from === undefined) return request.finish('failed');
     const completed = (ok: boolean): void => {
       request.finish(ok ? status : 'failed');
       if (ok) this.wire.send(from, new DoneParcel(remote.id));
@@ -185,6 +194,9 @@ export class PsmEndpoint {
   ): void {
     checkInteger('psm.active', 'handler', handler, 0, HANDLERS - 1);
     checkInteger('psm.active', 'args.length', args.length, 0, MAX_ARGS);
+    for (const [i, arg] of args.entries()) {
+      if (typeof arg !== 'bigint') fail('psm.active', 'EINVAL', `args[${i}] is a ${typeof arg}; a bigint is needed`);
+    }
     const room = this.wire.eagerMax - 8 * args.length;
     checkInteger('psm.active', 'data.length', data.length, 0, room);
     this.wire.send(connection, new ActiveParcel(handler, args, data, completed));
@@ -205,28 +217,28 @@ export class PsmEndpoint {
     this.active(connection, handler, args, undefined, completed);
   }
 
-  // What is shorter than it must be comes from no endpoint.
+  // What is shorter or longer than it may be comes from no endpoint.
   private take(connection: Connection, buf: Buffer, at: number, length: number): void {
-    switch (length > 0 ? buf[at] : 0) {
+    if (length < LEAST) return;
+    switch (buf[at]) {
       case Kind.EAGER:
-        return length < EAGER ? undefined : this.arriveEager(connection, buf, at, length - EAGER);
+        return this.arriveEager(connection, buf, at, length - EAGER);
       case Kind.READY:
-        return length < READY ? undefined : this.arriveReady(connection, buf, at);
+        return length === READY ? this.arriveReady(connection, buf, at) : undefined;
       case Kind.DONE: {
-        if (length < DONE) return;
+        if (length !== DONE) return;
         const id = getDoneId(buf, at);
         const request = connection.ready.get(id);
         connection.ready.delete(id);
         return request?.finish();
       }
       case Kind.ACTIVE:
-        return length < ACTIVE
-          ? undefined
-          : this.run(connection, getHandler(buf, at), getArgs(buf, at), buf.subarray(at + ACTIVE, at + length));
+        return this.run(connection, getHandler(buf, at), getArgs(buf, at), buf.subarray(at + ACTIVE, at + length));
     }
   }
 
   private arriveEager({ epid: source }: Connection, buf: Buffer, at: number, length: number): void {
+    if (length < 0 || length > this.wire.eagerMax) return;
     const message: Message = { source, tag: getTag(buf, at), length, remote: null, data: buf, at: at + EAGER };
     const receive = this.mq.arrive(message);
     if (receive !== null) return this.deliver(receive, message);
@@ -251,7 +263,7 @@ export class PsmEndpoint {
 
   private run(connection: Connection, handler: number, count: number, rest: Buffer): void {
     const run = this.handlers[handler];
-    if (run === null || count > MAX_ARGS || rest.length < 8 * count) return;
+    if (run === null || count > MAX_ARGS || rest.length < 8 * count || rest.length > this.wire.eagerMax) return;
     const args = Array.from({ length: count }, (_, i) => rest.readBigUInt64BE(8 * i));
     const reply = (index: number, answer: readonly bigint[], data?: Uint8Array): void =>
       this.active(connection, index, answer, data);

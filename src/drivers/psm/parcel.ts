@@ -1,7 +1,6 @@
 // What leaves an endpoint, in a slot that is free again when it has arrived.
 import type { Sge } from '../../core/work.ts';
 import { type Outgoing, SEND } from './connection.ts';
-import type { Tag } from './matched-queue.ts';
 import { ACTIVE, DONE, EAGER, putActive, putDone, putEager, putReady, READY, type Remote } from './protocol.ts';
 import type { Request, Span } from './request.ts';
 import type { Slots } from './slots.ts';
@@ -61,20 +60,28 @@ export class EagerParcel extends Parcel {
 
 /** The news that a message may be read. */
 export class ReadyParcel extends Parcel {
-  private readonly tag: Tag;
-  private readonly length: number;
+  private readonly request: Request;
   private readonly remote: Remote;
+  private readonly ready: Map<number, Request>;
 
-  constructor(tag: Tag, length: number, remote: Remote) {
+  /** `ready`: those that have not been read yet, of which it is one. */
+  constructor(request: Request, remote: Remote, ready: Map<number, Request>) {
     super();
-    this.tag = tag;
-    this.length = length;
+    this.request = request;
     this.remote = remote;
+    this.ready = ready;
   }
 
   protected override write(buf: Buffer, at: number): number {
-    putReady(buf, at, this.tag, this.length, this.remote);
+    const { tag, length } = this.request;
+    putReady(buf, at, tag, length, this.remote);
     return READY;
+  }
+
+  protected override ended(ok: boolean): void {
+    if (ok) return;
+    this.ready.delete(this.remote.id);
+    this.request.finish('failed');
   }
 }
 

@@ -2,7 +2,7 @@
 // in, and the completions that tell of both.
 import { randomInt } from 'node:crypto';
 import { fail } from '../../core/check.ts';
-import { Access, QpAttrMask as M, QpState, QpType, WcStatus } from '../../core/constants.ts';
+import { Access, QpAttrMask as M, QpState, QpType, WcOpcode, WcStatus } from '../../core/constants.ts';
 import type { CompletionQueue } from '../../core/cq.ts';
 import type { ProtectionDomain } from '../../core/pd.ts';
 import type { SharedReceiveQueue } from '../../core/srq.ts';
@@ -76,6 +76,8 @@ export class Wire {
   private readonly wcs: WorkCompletion[] = [];
   private readonly recvWr = new RecvWr();
   private working = false;
+  /** By handlers of active messages, and those who are told that one has arrived. */
+  private readonly thrown: unknown[] = [];
 
   constructor(pd: ProtectionDomain, options: WireOptions, take: Take) {
     const { slots = 64, peers = 64 } = options;
@@ -162,8 +164,13 @@ export class Wire {
   }
 
   private leave(connection: Connection, parcel: Parcel, slot: number): void {
-    if (parcel.leaveFrom(this.outgoing, slot)) connection.post(parcel);
-    else parcel.completed(false);
+    let written = false;
+    try {
+      written = parcel.leaveFrom(this.outgoing, slot);
+    } finally {
+      if (!written) parcel.completed(false);
+    }
+    if (written) connection.post(parcel);
   }
 
   /** Takes in what has come, answers, sends what waits. */
@@ -180,6 +187,7 @@ export class Wire {
     } finally {
       this.working = false;
     }
+    if (this.thrown.length > 0) throw this.thrown.splice(0)[0];
   }
 
   private takeSent(): void {
@@ -189,7 +197,11 @@ export class Wire {
       n = ops.pollCq(scq, DEPTH, wcs);
       for (let i = 0; i < n; i++) {
         const { qpn, status } = wcs[i];
-        this.byQpn.get(qpn)?.completed(status === WcStatus.SUCCESS, status);
+        try {
+          this.byQpn.get(qpn)?.completed(status === WcStatus.SUCCESS, status);
+        } catch (error) {
+          this.thrown.push(error);
+        }
       }
     }
   }
@@ -200,10 +212,15 @@ export class Wire {
     for (let n = DEPTH; n === DEPTH; ) {
       n = ops.pollCq(rcq, DEPTH, wcs);
       for (let i = 0; i < n; i++) {
-        const { qpn, status, wrId, byteLen } = wcs[i];
+        const { qpn, status, opcode, wrId, byteLen } = wcs[i];
         const connection = this.byQpn.get(qpn);
-        if (status === WcStatus.SUCCESS && connection !== undefined) {
-          this.take(connection, this.incoming.bytes, this.incoming.at(wrId), byteLen);
+        // A WRITE with immediate data has left the slot as it was.
+        if (status === WcStatus.SUCCESS && opcode === WcOpcode.RECV && connection !== undefined) {
+          try {
+            this.take(connection, this.incoming.bytes, this.incoming.at(wrId), byteLen);
+          } catch (error) {
+            this.thrown.push(error);
+          }
         }
         this.listen(wrId);
       }

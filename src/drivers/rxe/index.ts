@@ -3,4 +3,9 @@ import { ROCE_PORT } from '../../link/udp.ts';
 import type { Driver } from '../machine.ts';
 import { Rxe } from './driver.ts';
 
-export const RXE: Driver<Rxe> = { name: 'rxe', udpPort: ROCE_PORT, open: (options) => new Rxe(options) };
+export const RXE: Driver<Rxe> = {
+  name: 'rxe',
+  udpPort: ROCE_PORT,
+  jumbo: true,
+  open: (options) => new Rxe(options),
+};

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { Access } from '../../../src/core/constants.ts';
+import { Access, WrOpcode } from '../../../src/core/constants.ts';
 import { LocalMemory } from '../../../src/core/memory.ts';
 import { deregMr, regMr } from '../../../src/core/verbs.ts';
+import { SEND } from '../../../src/drivers/psm/connection.ts';
 import { type Envelope, MatchedQueue, type Tag, type Wanted } from '../../../src/drivers/psm/matched-queue.ts';
-import { bytesOf, room, span, World } from './world.ts';
+import { bytesOf, itemsOf, room, span, World } from './world.ts';
 
 const ANY: Tag = [0, 0, 0];
 const ALL: Tag = [0xffffffff, 0xffffffff, 0xffffffff];
@@ -129,7 +130,12 @@ describe('active messages', () => {
     a.ep.active(connection, 200, []);
     w.until(() => answers.length > 0);
     assert.deepEqual(answers, [[[2n ** 64n - 1n], 'ADD']]);
-    for (const bad of [() => a.ep.active(connection, 256, []), () => a.ep.active(connection, 1, Array(9).fill(0n))])
+    const notBig = [1] as unknown as bigint[];
+    for (const bad of [
+      () => a.ep.active(connection, 256, []),
+      () => a.ep.active(connection, 1, Array(9).fill(0n)),
+      () => a.ep.active(connection, 1, notBig),
+    ])
       assert.throws(bad, { code: 'EINVAL' });
     w.close();
   });
@@ -167,6 +173,125 @@ test('what is checked: protection domain, rights, bounds; and a region in use is
   a.ep.cancel(request);
   deregMr(s.mr);
   w.close();
+});
+
+test('what no endpoint says is not listened to', () => {
+  const w = new World();
+  const [a, b] = [w.host({ eagerMax: 256, slots: 4 }), w.host({ eagerMax: 256, slots: 4 })];
+  const connection = w.connect(a, b);
+  let handled = 0;
+  b.ep.onActive(0, () => handled++);
+  const target = span(b, room(4000));
+  const written = regMr(b.pd, target.mr.memory, { access: Access.LOCAL_WRITE | Access.REMOTE_WRITE, iova: 0x7000 });
+  const hello = (): Buffer => {
+    const got = room(256);
+    const receive = b.ep.irecv(null, ANY, ANY, span(b, got));
+    a.ep.isend(connection, ANY, span(a, bytesOf(1, 200)));
+    w.until(() => receive.done);
+    return got.subarray(0, receive.messageLength);
+  };
+  /** Kind, and a length that it cannot have. */
+  for (const [kind, length] of [
+    ...[0, 1, 2, 3, 4, 9].map((kind) => [kind, 3]),
+    [1, 0],
+    [1, 15],
+    [1, 273],
+    [2, 35],
+    [2, 37],
+    [3, 7],
+    [3, 9],
+    [4, 261],
+  ]) {
+    const bytes = Buffer.alloc(292);
+    bytes[0] = kind;
+    const { mr } = span(a, bytes);
+    connection.post({
+      opcode: SEND,
+      sge: { addr: mr.iova, length, lkey: mr.lkey },
+      remoteAddr: 0,
+      rkey: 0,
+      completed: () => {},
+    });
+    w.settle(100);
+  }
+  // A WRITE that takes a receive, and says how much was written elsewhere, while the slot still has an older message.
+  for (let i = 0; i < 8; i++) assert.deepEqual(hello(), bytesOf(1, 200));
+  const { mr } = span(a, Buffer.alloc(100, 1));
+  const sge = { addr: mr.iova, length: 100, lkey: mr.lkey };
+  const opcode = WrOpcode.RDMA_WRITE_WITH_IMM;
+  connection.post({ opcode, sge, remoteAddr: 0x7000, rkey: written.rkey, completed: () => {} });
+  w.settle();
+  assert.deepEqual([b.ep.mq.unexpected.length, handled], [0, 0]);
+  a.ep.active(connection, 0, []);
+  assert.deepEqual(hello(), bytesOf(1, 200));
+  assert.equal(handled, 1);
+  w.close();
+});
+
+describe('failure', () => {
+  test('of the connection: messages of any length fail, and let go of their regions', () => {
+    const w = new World();
+    const [a, b] = [w.host({ eagerMax: 64 }), w.host({ eagerMax: 64 })];
+    const connection = w.connect(a, b);
+    connection.fail('for this test');
+    for (const length of [10, 1000]) {
+      const s = span(a, room(length));
+      const send = a.ep.isend(connection, ANY, s);
+      w.settle(100);
+      assert.deepEqual([send.done, send.status], [true, 'failed'], `${length} bytes`);
+      deregMr(s.mr);
+    }
+    assert.equal(connection.ready.size, 0);
+    w.close();
+  });
+
+  test('of a handler: it is told, and what came with that message is not lost', () => {
+    const w = new World();
+    const [a, b] = [w.host({ slots: 4 }), w.host({ slots: 4 })];
+    const connection = w.connect(a, b);
+    b.ep.onActive(1, () => {
+      throw new Error('in the handler');
+    });
+    let [thrown, seen, told] = [0, 0, 0];
+    b.ep.onActive(2, () => seen++);
+    for (let i = 0; i < 20; i++) {
+      a.ep.active(connection, 1, []);
+      a.ep.active(connection, 2, [], undefined, () => told++);
+    }
+    const step = (): void => {
+      try {
+        w.until(() => seen === 20 && told === 20);
+      } catch (error) {
+        if ((error as Error).message !== 'in the handler') throw error;
+        thrown++;
+        step();
+      }
+    };
+    step();
+    assert.ok(thrown > 0 && thrown <= 20, `${thrown} thrown`);
+    w.close();
+  });
+
+  test('of what is to be told that a message has arrived: those behind it are', () => {
+    const w = new World();
+    const [a, b] = [w.host({ slots: 4 }), w.host({ slots: 4 })];
+    const connection = w.connect(a, b);
+    let told = 0;
+    for (let i = 0; i < 20; i++) {
+      a.ep.active(connection, 2, [], undefined, () => {
+        if (++told % 2 === 0) throw new Error('when told');
+      });
+    }
+    for (let i = 0; i < 100 && told < 20; i++) {
+      try {
+        w.settle(100);
+      } catch (error) {
+        assert.equal((error as Error).message, 'when told');
+      }
+    }
+    assert.equal(told, 20);
+    w.close();
+  });
 });
 
 test('any messages and receives, before and after, over a fabric that loses packets: matched as the model says', () => {
@@ -213,7 +338,7 @@ test('any messages and receives, before and after, over a fabric that loses pack
           assert.equal(request.messageLength, length);
           assert.ok(bytes.subarray(0, length).equals(bytesOf(which, length)), `receive ${n}, message ${which}`);
         }
-        const left = new Set([...model.unexpected].map(({ n }) => n));
+        const left = new Set(itemsOf(model.unexpected).map(({ n }) => n));
         w.until(() => sends.every((send, n) => send.done || (left.has(n) && messages[n].length > 1000)), 20_000_000);
         w.close();
       },

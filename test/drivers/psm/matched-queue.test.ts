@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Envelope, MatchedQueue, matches, type Tag, type Wanted } from '../../../src/drivers/psm/matched-queue.ts';
+import { itemsOf } from './world.ts';
 
 /** Tags as the 96-bit numbers they are. */
 const number = (t: Tag): bigint => (BigInt(t[0] >>> 0) << 64n) | (BigInt(t[1] >>> 0) << 32n) | BigInt(t[2] >>> 0);
@@ -74,8 +75,8 @@ test('any sequence of posts, arrivals, probes and cancels', () => {
       }
       const left = <T>(all: { readonly it: T; readonly gone: boolean }[]): T[] =>
         all.filter((x) => !x.gone).map((x) => x.it);
-      assert.deepEqual([...queue.posted], left(model.receives));
-      assert.deepEqual([...queue.unexpected], left(model.messages));
+      assert.deepEqual(itemsOf(queue.posted), left(model.receives));
+      assert.deepEqual(itemsOf(queue.unexpected), left(model.messages));
     }),
     { seed: 96, numRuns: 500 },
   );

@@ -8,6 +8,7 @@ import { HFI1_UDP_PORT, Hfi1 } from '../../../src/drivers/hfi1/driver.ts';
 import type { Connection } from '../../../src/drivers/psm/connection.ts';
 import { type EndpointOptions, PsmEndpoint } from '../../../src/drivers/psm/endpoint.ts';
 import type { Span } from '../../../src/drivers/psm/request.ts';
+import type { Fifo } from '../../../src/link/fifo.ts';
 import { Simulation, type SimulationOptions } from '../../../src/link/sim.ts';
 
 export const JOB = new Uint8Array(16).fill(0x4a);
@@ -83,6 +84,8 @@ export function span(host: Host, bytes: Buffer): Span {
   const mr = regMr(host.pd, new LocalMemory(whole), { access: Access.LOCAL_WRITE, iova: 0x10000 });
   return { mr, offset: 0, length: bytes.length };
 }
+
+export const itemsOf = <T>(fifo: Fifo<T>): T[] => Array.from({ length: fifo.length }, (_, i) => fifo.at(i));
 
 export const room = (length: number): Buffer => Buffer.from(new ArrayBuffer(length));
 

@@ -30,8 +30,9 @@ const eventsLat = perftest('ib_send_lat', {
   quick: ['-e', '-s', '64', '-n', '3000'],
   full: ['-e', '-s', '64', '-n', '10000'],
 });
+const streamFor = (seconds: string): string[] => ['-s', '65536', '-D', seconds, '--report_gbits'];
 /** perftest leaves out the first and the last quarter: in the first second of a run V8 compiles the service. */
-const STREAM = ['-s', '65536', '-D', '4', '--report_gbits'];
+const STREAM = { quick: streamFor('1'), full: streamFor('4') };
 const oneBusy = (count: number): ReturnType<typeof side> => side('many-qps.ts', withArgs(String(count)));
 const manyQps = oneBusy(10_000);
 const stream =
@@ -132,10 +133,7 @@ export const MEASURES: readonly Measure[] = [
     title: 'run: ib_write_bw 64 KiB',
     unit: 'GB/s',
     better: 'higher',
-    ours: perftest('ib_write_bw', {
-      quick: ['-s', '65536', '-D', '1', '--report_gbits'],
-      full: STREAM,
-    }),
+    ours: perftest('ib_write_bw', STREAM),
     peers: [
       { ...tcp, bar: { goal: 1 } },
       {
@@ -155,8 +153,7 @@ export const MEASURES: readonly Measure[] = [
     better: 'higher',
     ours: perftest('ib_write_bw', {
       runs: 2,
-      quick: ['-s', '65536', '-D', '1', '--report_gbits'],
-      full: STREAM,
+      ...STREAM,
     }),
     peers: [{ ...write, name: 'our WRITE 1 MiB', bar: { goal: 0.5, aim: 0.9 } }],
   },
@@ -168,8 +165,7 @@ export const MEASURES: readonly Measure[] = [
     ours: perftest('ib_write_bw', {
       runs: 2,
       sockets: true,
-      quick: ['-s', '65536', '-D', '1', '--report_gbits'],
-      full: STREAM,
+      ...STREAM,
     }),
     peers: [{ ...writeUdp, name: 'our WRITE through sockets', bar: { goal: 0.5, aim: 0.9 } }],
   },
